@@ -59,17 +59,10 @@ class ScaledEventLoop(asyncio.SelectorEventLoop):
     """A selector event loop whose clock runs ``scale`` times faster than real time.
 
     Args:
-        scale: Loop seconds per real second, above 0 and at most :data:`MAX_TIME_SCALE`.
-
-    Raises:
-        ValueError: ``scale`` is not a number in that range.
+        scale: Loop seconds per real second.
     """
 
     def __init__(self, scale: float) -> None:
-        if not (math.isfinite(scale) and 0 < scale <= MAX_TIME_SCALE):
-            raise ValueError(
-                f"time scale {scale!r}: give a number above 0 and at most {MAX_TIME_SCALE:g}"
-            )
         self.scale = scale
         self._origin: float | None = None
         super().__init__(_ScaledSelector(selectors.DefaultSelector(), scale))
@@ -87,6 +80,13 @@ def run(main: Callable[[], Coroutine[Any, Any, T]], *, time_scale: float = 1.0) 
     """Run ``main()`` to its end in a new event loop whose clock runs at ``time_scale``.
 
     Ctrl-C cancels the main task, as :func:`asyncio.run` does, so that it can tidy up.
+
+    Raises:
+        ValueError: ``time_scale`` is not above 0 and at most :data:`MAX_TIME_SCALE`.
     """
+    if not (math.isfinite(time_scale) and 0 < time_scale <= MAX_TIME_SCALE):
+        raise ValueError(
+            f"time scale {time_scale!r}: give a number above 0 and at most {MAX_TIME_SCALE:g}"
+        )
     with asyncio.Runner(loop_factory=lambda: ScaledEventLoop(time_scale)) as runner:
         return runner.run(main())
