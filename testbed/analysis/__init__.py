@@ -1,0 +1,10 @@
+"""What a journal says: bytes by layer, latency, energy, and one row per configuration.
+
+Readers only: nothing here opens a socket, a port or a clock. The UE stack, the journal, the
+metrics, the terminal table and the report take their layer names from here.
+
+- ``bytes``    the byte layers of a message on the wire: names, order, sum check
+- ``energy``   the state-based estimate of a message's energy, with its table of sources
+- ``latency``  quantiles in which a lost message is censored at its time-out, never left out
+- ``summary``  journal records to one row per configuration
+"""
