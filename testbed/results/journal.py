@@ -1,0 +1,321 @@
+"""The journal: one JSON object per line, on the disk before the next message is sent.
+
+The journal is the source of truth: metrics, report and statistics are readers of it. A record is
+written in one piece and synced, so a run that is killed loses at most the record it was writing.
+Such a torn last line is normal after a crash; the reader drops it and says so.
+
+A line counts once its newline is on the disk. Writer (when it resumes) and reader agree on that,
+so a message is in the journal for both of them or for neither.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from testbed.errors import UsageError
+from testbed.results.records import (
+    SCHEMA_VERSION,
+    EndRecord,
+    MessageRecord,
+    Record,
+    RecordError,
+    RunRecord,
+    SessionRecord,
+    record_from_dict,
+)
+
+__all__ = [
+    "Journal",
+    "JournalCorrupt",
+    "JournalError",
+    "JournalMissing",
+    "JournalReader",
+    "JournalVersionError",
+    "JournalWriter",
+    "read_journal",
+]
+
+
+class JournalError(UsageError):
+    """A journal cannot be read.
+
+    Attributes:
+        path: the journal.
+
+    """
+
+    def __init__(self, path: Path, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+
+
+class JournalMissing(JournalError):
+    """There is no journal, or nothing in it."""
+
+
+class JournalVersionError(JournalError):
+    """The journal has a format that this version does not read."""
+
+
+class JournalCorrupt(JournalError):
+    """A line in the middle of a journal cannot be read: more than a crash happened to it."""
+
+
+class JournalWriter:
+    """Writes a journal, each record synced to the disk before :meth:`append` returns.
+
+    Args:
+        path: the journal to create; it must not exist.
+        sync: whether each record is synced; off for what is not a run's own journal.
+
+    Raises:
+        FileExistsError: there is a journal already; see :meth:`resume`.
+
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, sync: bool = True) -> None:
+        self.path = Path(path)
+        self._open(os.O_CREAT | os.O_EXCL, sync)
+        self.records = 0
+        """How many records the journal holds."""
+        if sync:
+            _sync_directory(self.path.parent)
+
+    @classmethod
+    def resume(cls, path: str | os.PathLike[str], *, sync: bool = True) -> Self:
+        """Go on with a journal that a run left behind: a torn last line is cut off.
+
+        Raises:
+            JournalError: there is nothing to go on with, or it cannot be read.
+
+        """
+        reader = JournalReader(path)
+        records = sum(1 for _ in reader)
+        writer = cls.__new__(cls)
+        writer.path = reader.path
+        writer._open(0, sync)
+        writer.records = records
+        if reader.torn:
+            os.ftruncate(writer._descriptor, reader.good_bytes)
+            writer._sync()
+        return writer
+
+    def _open(self, flags: int, sync: bool) -> None:
+        flags |= os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+        self._descriptor = os.open(self.path, flags, 0o644)
+        self._synced = sync
+
+    def append(self, record: Record | Mapping[str, Any]) -> None:
+        """Write one record; on return it is on the disk.
+
+        Args:
+            record: a record, or its dictionary with a ``kind``. The first one is the ``run``
+                record, which carries the schema version.
+
+        Raises:
+            ValueError: no ``kind``, not the ``run`` record first, or a value that JSON lacks.
+            OSError: the disk is full or gone.
+
+        """
+        fields = record if isinstance(record, Mapping) else record.to_dict()
+        if not isinstance(fields.get("kind"), str):
+            raise ValueError("a journal's record says its kind")
+        if self.records == 0 and not (
+            fields["kind"] == RunRecord.kind and fields.get("schema_version") == SCHEMA_VERSION
+        ):
+            raise ValueError("a journal begins with the run record and its schema version")
+        line = json.dumps(fields, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+        remaining = memoryview(line.encode() + b"\n")
+        while remaining:
+            remaining = remaining[os.write(self._descriptor, remaining) :]
+        self._sync()
+        self.records += 1
+
+    def _sync(self) -> None:
+        if self._synced:
+            # fdatasync is enough: a file's size is synced with its data. macOS has fsync only.
+            getattr(os, "fdatasync", os.fsync)(self._descriptor)
+
+    def close(self) -> None:
+        """Close the file; closing twice is fine."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class JournalReader:
+    """Yields a journal's records as dictionaries, one pass per iteration.
+
+    Args:
+        path: the journal.
+
+    Attributes:
+        torn: whether the last line was dropped because it was not written whole; known once an
+            iteration came to its end.
+        good_bytes: how many octets hold whole records, likewise.
+
+    Raises:
+        JournalMissing: no such file.
+
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.torn = False
+        self.good_bytes = 0
+        if not self.path.is_file():
+            raise JournalMissing(
+                self.path,
+                f"there is no journal at {self.path}",
+                hint="give the directory of a run; it holds manifest.json and journal.jsonl",
+            )
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Yield the records.
+
+        Raises:
+            JournalMissing: the journal is empty, or torn before its first record was whole.
+            JournalVersionError: it has a format that this version does not read.
+            JournalCorrupt: a line other than the last cannot be read.
+
+        """
+        self.torn, self.good_bytes = False, 0
+        with self.path.open("rb") as lines:
+            bad_line = 0
+            for number, line in enumerate(lines, start=1):
+                if bad_line:
+                    raise JournalCorrupt(
+                        self.path,
+                        f"line {bad_line} of {self.path} cannot be read and is not the last one",
+                        hint="the file was changed after the run; restore it, or delete the line",
+                    )
+                record = _parse(line)
+                if record is None:
+                    bad_line = number
+                    self.torn = True
+                    continue
+                if self.good_bytes == 0:
+                    self._check_first(record)
+                self.good_bytes += len(line)
+                yield record
+        if self.good_bytes == 0:
+            raise JournalMissing(
+                self.path,
+                f"{self.path} holds no whole record",
+                hint="the run ended before it began; start it again",
+            )
+
+    def _check_first(self, record: Mapping[str, Any]) -> None:
+        version = record.get("schema_version")
+        if record.get("kind") != RunRecord.kind or version is None:
+            raise JournalVersionError(
+                self.path,
+                f"{self.path} does not begin with a run record",
+                hint="is this the journal.jsonl of a run directory?",
+            )
+        if version != SCHEMA_VERSION:
+            raise JournalVersionError(
+                self.path,
+                f"{self.path} has schema version {version!r}; this testbed reads {SCHEMA_VERSION}",
+                hint=f"read it with the testbed that wrote it"
+                f" ({record.get('testbed_version') or 'see manifest.json'})",
+            )
+
+    def typed(self) -> Iterator[Record]:
+        """Yield the records as dataclasses; kinds that this version does not know are left out.
+
+        Raises:
+            JournalError: as when iterating, and for a record with fields that are not its kind's.
+
+        """
+        for record in self:
+            try:
+                typed = record_from_dict(record)
+            except RecordError as error:
+                raise JournalCorrupt(
+                    self.path,
+                    f"{self.path} holds a record that cannot be understood: {error}",
+                    hint="the file was changed after the run, or written by another program",
+                ) from error
+            if typed is not None:
+                yield typed
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    """The record of a line, or ``None`` if the line is not a whole record."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        record = json.loads(line)
+    except ValueError:  # not JSON, or not UTF-8
+        return None
+    return record if isinstance(record, dict) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journal:
+    """A whole journal in memory."""
+
+    run: RunRecord
+    sessions: tuple[SessionRecord, ...]
+    messages: tuple[MessageRecord, ...]
+    end: EndRecord | None
+    """``None`` when the run was killed, or is still going on."""
+    torn: bool
+    """Whether a last line was dropped because it was not written whole."""
+
+
+def read_journal(path: str | os.PathLike[str]) -> Journal:
+    """Read a journal as a whole.
+
+    Raises:
+        JournalError: it is missing, of another format, or changed after the run.
+
+    """
+    reader = JournalReader(path)
+    run: RunRecord | None = None
+    end: EndRecord | None = None
+    sessions: list[SessionRecord] = []
+    messages: list[MessageRecord] = []
+    for record in reader.typed():
+        if isinstance(record, MessageRecord):
+            messages.append(record)
+        elif isinstance(record, SessionRecord):
+            sessions.append(record)
+        elif isinstance(record, RunRecord):
+            run = run or record
+        else:
+            end = record
+    if run is None:  # the reader has seen to it that there is one
+        raise JournalMissing(reader.path, f"{reader.path} holds no run record")
+    return Journal(
+        run=run, sessions=tuple(sessions), messages=tuple(messages), end=end, torn=reader.torn
+    )
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make a new file's name last: it is kept in the directory, which is synced on its own."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
