@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["LAYERS", "Layer", "LayerBytes", "LayerMeans", "LayerSumError"]
+__all__ = ["LAYERS", "Layer", "LayerBytes", "LayerMeans", "LayerSumError", "LayerTally"]
 
 
 class LayerSumError(ValueError):
@@ -211,13 +211,10 @@ class LayerMeans:
     @classmethod
     def over(cls, packets: Iterable[LayerBytes]) -> LayerMeans:
         """The means over these packets; zeros when there is none."""
-        sums = [0] * len(LAYERS)
-        number = 0
+        tally = LayerTally()
         for packet in packets:
-            number += 1
-            for position, (_, count) in enumerate(packet):
-                sums[position] += count
-        return cls(packets=number, by_layer=tuple(total / max(number, 1) for total in sums))
+            tally.add(packet)
+        return tally.means()
 
     @property
     def total(self) -> float:
@@ -225,9 +222,14 @@ class LayerMeans:
         return sum(self.by_layer)
 
     @property
+    def application(self) -> float:
+        """Mean of what the application sent, in bytes."""
+        return self[Layer.APPLICATION]
+
+    @property
     def header(self) -> float:
         """Mean of everything that is not the application's, in bytes."""
-        return self.total - self[Layer.APPLICATION]
+        return self.total - self.application
 
     @property
     def inner_header(self) -> float:
@@ -237,3 +239,31 @@ class LayerMeans:
     def to_json(self) -> dict[str, float]:
         """All layers by name in the order of the wire, rounded to a thousandth of a byte."""
         return {layer.value: round(mean, 3) for layer, mean in self}
+
+
+class LayerTally:
+    """Running sums by layer, for journals too long to keep every packet in memory."""
+
+    __slots__ = ("_sums", "packets")
+
+    def __init__(self) -> None:
+        self.packets = 0
+        """How many packets were added."""
+        self._sums = [0] * len(LAYERS)
+
+    def add(self, packet: LayerBytes) -> None:
+        """Count one packet."""
+        self.packets += 1
+        for position, (_, count) in enumerate(packet):
+            self._sums[position] += count
+
+    def means(self, *also: LayerBytes) -> LayerMeans:
+        """The means over the packets added, and over these; the sums stay as they are."""
+        packets = self.packets + len(also)
+        sums = list(self._sums)
+        for packet in also:
+            for position, (_, count) in enumerate(packet):
+                sums[position] += count
+        return LayerMeans(
+            packets=packets, by_layer=tuple(total / max(packets, 1) for total in sums)
+        )

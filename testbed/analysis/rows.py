@@ -1,0 +1,243 @@
+"""The rows of the comparison table: what a journal comes to, ready for terminal, page and JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from testbed.analysis.bytes import LayerBytes, LayerMeans
+from testbed.analysis.latency import LatencySummary
+from testbed.results.records import RunRecord
+
+__all__ = ["ConfigurationRow", "EnergyMeans", "RohcSaving", "RunSummary", "SessionSummary"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnergyMeans:
+    """Mean energy per message by one meter or one model; kinds and models are never mixed."""
+
+    kind: str
+    """``measured`` or ``estimated``."""
+    model: str
+    """Which meter, or which model."""
+    messages: int
+    """Messages that have such a figure, answered or not."""
+    setup_j: float
+    """Connection set-up."""
+    transmit_j: float
+    """Uplink bytes."""
+    receive_j: float
+    """Waiting for the answer and receiving it."""
+    tail_j: float
+    """Connected after the last datagram."""
+    sleep_j: float
+    """Paging and PSM until the next message."""
+    total_j: float
+    """The whole, as the records have it."""
+    low_j: float | None = None
+    """Mean lower end of the total; None unless every message states one."""
+    high_j: float | None = None
+    """Mean upper end of the total; None unless every message states one."""
+    assumed: tuple[tuple[str, int], ...] = ()
+    """What a model had to assume, with the number of messages, most frequent first."""
+
+    def split(self) -> tuple[tuple[str, float], ...]:
+        """State and joules, in the order of time."""
+        return (
+            ("set-up", self.setup_j),
+            ("transmit", self.transmit_j),
+            ("receive", self.receive_j),
+            ("tail", self.tail_j),
+            ("sleep", self.sleep_j),
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """All fields by name, joules rounded to a microjoule."""
+        record: dict[str, object] = {}
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            record[entry.name] = round(value, 6) if isinstance(value, float) else value
+        record["assumed"] = dict(self.assumed)
+        return record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSummary:
+    """What setting up the sessions of one configuration cost; messages are not in it."""
+
+    sessions: int
+    """How many sessions were set up."""
+    attempts: int
+    """How many requests that took."""
+    bytes_up: int
+    """Bytes sent by the UE for all of them, outer headers included."""
+    bytes_down: int
+    """Bytes received by the UE for all of them, outer headers included."""
+    setup_s: float | None
+    """Mean duration in seconds; None when no record gave one."""
+
+    def to_json(self) -> dict[str, object]:
+        """All fields by name."""
+        return {
+            "sessions": self.sessions,
+            "attempts": self.attempts,
+            "bytes_up": self.bytes_up,
+            "bytes_down": self.bytes_down,
+            "setup_s": None if self.setup_s is None else round(self.setup_s, 6),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigurationRow:
+    """One row of the comparison table."""
+
+    configuration: str
+    """The configuration's name, such as ``rohc+esp-tunnel``."""
+    security: str
+    """``none``, ``esp-transport`` or ``esp-tunnel``."""
+    compression: str
+    """``none`` or ``rohc``."""
+    messages: int
+    """Messages in the journal: answered, lost and failed."""
+    answered: int
+    """Messages whose answer was delivered."""
+    lost: int
+    """Messages sent whose answer did not come before the time-out."""
+    failed: int
+    """Messages that could not be sent."""
+    reasons: tuple[tuple[str, int], ...]
+    """Why messages were lost or failed, with counts, most frequent first."""
+    latency: LatencySummary
+    """Latency with the unanswered messages censored."""
+    uplink: LayerMeans
+    """Mean bytes per uplink message, over all messages that were sent."""
+    later_uplink: LayerMeans
+    """The same without the first message of the configuration."""
+    first_uplink: LayerBytes | None
+    """The first message: with compression, the one that sets the context up."""
+    downlink: LayerMeans
+    """Mean bytes per downlink message, over all answers."""
+    session: SessionSummary | None
+    """What setting sessions up cost; None where there is no session."""
+    energy: tuple[EnergyMeans, ...]
+    """Mean energy per message, one entry per kind and model: kinds are never mixed."""
+    uplink_packets: tuple[tuple[str, int], ...] = ()
+    """ROHC packet types sent, with counts, most frequent first."""
+
+    @property
+    def unanswered(self) -> int:
+        """Lost and failed messages together."""
+        return self.lost + self.failed
+
+    def to_json(self) -> dict[str, object]:
+        """All fields by name; bytes by layer with their sums."""
+        return {
+            "configuration": self.configuration,
+            "security": self.security,
+            "compression": self.compression,
+            "messages": self.messages,
+            "answered": self.answered,
+            "lost": self.lost,
+            "failed": self.failed,
+            "reasons": dict(self.reasons),
+            "latency": self.latency.to_json(),
+            "uplink_bytes_per_message": _means_json(self.uplink),
+            "later_uplink_bytes_per_message": _means_json(self.later_uplink),
+            "first_uplink_bytes": _bytes_json(self.first_uplink),
+            "downlink_bytes_per_message": _means_json(self.downlink),
+            "session": None if self.session is None else self.session.to_json(),
+            "energy_per_message": [means.to_json() for means in self.energy],
+            "uplink_rohc_packets": dict(self.uplink_packets),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RohcSaving:
+    """What ROHC saves under tunnel ESP, against the same tunnel without it, in header bytes.
+
+    Headers are compared, not whole packets, so that a different mix of payloads cannot pose as a
+    saving; padding belongs to the headers, it depends on the payload by up to three bytes.
+    """
+
+    without: str
+    """The configuration without compression."""
+    compressed: str
+    """The configuration with compression."""
+    uplink_bytes: float
+    """Mean header bytes saved per uplink message, the first included."""
+    later_uplink_bytes: float | None
+    """Mean header bytes saved per uplink message after the first; None when there is none."""
+    first_uplink_bytes: int
+    """Header bytes saved by the first message: negative, as it carries the whole context."""
+    downlink_bytes: float | None
+    """Mean header bytes saved per downlink message; None when an answer is missing on one side."""
+    share_of_packet: float
+    """`uplink_bytes` as a share of the mean packet without compression, 0 to 1."""
+    same_payloads: bool
+    """Both configurations carried the same mean application bytes."""
+
+    def to_json(self) -> dict[str, object]:
+        """All fields by name."""
+        downlink = None if self.downlink_bytes is None else round(self.downlink_bytes, 3)
+        later = None if self.later_uplink_bytes is None else round(self.later_uplink_bytes, 3)
+        return {
+            "without": self.without,
+            "compressed": self.compressed,
+            "uplink_bytes_per_message": round(self.uplink_bytes, 3),
+            "later_uplink_bytes_per_message": later,
+            "first_uplink_bytes": self.first_uplink_bytes,
+            "downlink_bytes_per_message": downlink,
+            "share_of_packet": round(self.share_of_packet, 4),
+            "same_payloads": self.same_payloads,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """What a journal says, ready for table, page and JSON."""
+
+    status: str
+    """``complete``, or ``interrupted`` when the run did not come to its end."""
+    rows: tuple[ConfigurationRow, ...]
+    """One row per configuration, in the order the run names them."""
+    rohc_saving: RohcSaving | None
+    """None unless the run has tunnel ESP with and without compression."""
+    notes: tuple[str, ...]
+    """What a reader must know: interruption, unreadable lines, what a configuration means."""
+    run: RunRecord
+    """The journal's first record: what was to run."""
+
+    @property
+    def messages(self) -> int:
+        """Messages over all configurations."""
+        return sum(row.messages for row in self.rows)
+
+    def row(self, configuration: str) -> ConfigurationRow | None:
+        """The row of one configuration, or None."""
+        return next((row for row in self.rows if row.configuration == configuration), None)
+
+    def to_json(self) -> dict[str, object]:
+        """The summary for scripts: what the table and the report show."""
+        return {
+            "schema_version": 1,
+            "status": self.status,
+            "run": self.run.to_dict(),
+            "messages": self.messages,
+            "configurations": [row.to_json() for row in self.rows],
+            "rohc_saving": None if self.rohc_saving is None else self.rohc_saving.to_json(),
+            "notes": list(self.notes),
+        }
+
+
+def _means_json(means: LayerMeans) -> dict[str, object]:
+    return {
+        "messages": means.packets,
+        "total": round(means.total, 3),
+        "header": round(means.header, 3),
+        "by_layer": means.to_json(),
+    }
+
+
+def _bytes_json(layers: LayerBytes | None) -> dict[str, object] | None:
+    if layers is None:
+        return None
+    return {"total": layers.total, "header": layers.header, "by_layer": layers.to_json()}

@@ -1,0 +1,286 @@
+"""From journal records to one row per configuration: the table, the report and ``--json`` read it.
+
+Nothing is left out silently: a lost or failed message counts in the latency quantiles, and a run
+without its end, or with a torn last line, is summarised and marked.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from testbed.analysis.bytes import LayerBytes, LayerTally
+from testbed.analysis.latency import summarise_latency
+from testbed.analysis.rows import (
+    ConfigurationRow,
+    EnergyMeans,
+    RohcSaving,
+    RunSummary,
+    SessionSummary,
+)
+from testbed.results.journal import JournalReader
+from testbed.results.records import (
+    EndRecord,
+    EnergyRecord,
+    MessageRecord,
+    Outcome,
+    Record,
+    RunRecord,
+    RunStatus,
+    SessionRecord,
+)
+
+__all__ = ["summarise", "summarise_journal"]
+
+PLAIN_TUNNEL = "esp-tunnel"
+"""The configuration that ROHC's saving is measured against."""
+
+COMPRESSED_TUNNEL = "rohc+esp-tunnel"
+"""The configuration whose saving is shown."""
+
+_ENERGY_PARTS = ("setup_j", "transmit_j", "receive_j", "tail_j", "sleep_j", "total_j")
+
+
+def summarise_journal(path: str | os.PathLike[str], *, notes: Sequence[str] = ()) -> RunSummary:
+    """Summarise the journal of a run directory, read line by line.
+
+    Args:
+        path: the ``journal.jsonl``.
+        notes: see `summarise`.
+
+    Raises:
+        JournalError: it is missing, of another format, or changed after the run. A torn last
+            line is no error: it is noted.
+    """
+    reader = JournalReader(path)
+    return summarise(reader.typed(), torn=lambda: reader.torn, notes=notes)
+
+
+def summarise(
+    records: Iterable[Record],
+    *,
+    torn: Callable[[], bool] = lambda: False,
+    notes: Sequence[str] = (),
+) -> RunSummary:
+    """Summarise a journal's records.
+
+    Args:
+        records: the records in their order; the first is the run's.
+        torn: asked after the last record: whether a line was dropped because the run was
+            killed while writing it.
+        notes: what the reader of the table must know, for example what a configuration does
+            with addresses; they stand before the notes found here.
+
+    Returns:
+        One row per configuration. A journal without messages gives no rows, and no error.
+    """
+    run: RunRecord | None = None
+    end: EndRecord | None = None
+    timeout_s: float | None = None
+    tallies: dict[str, _Tally] = {}
+    for record in records:
+        match record:
+            case MessageRecord(configuration=name):
+                tallies.setdefault(name, _Tally(name)).add_message(record, timeout_s)
+            case SessionRecord(configuration=name):
+                tallies.setdefault(name, _Tally(name)).add_session(record)
+            case RunRecord():
+                run = run or record
+                timeout_s = _timeout(record.settings)
+            case EndRecord():
+                end = record
+    if run is None:
+        run = RunRecord()
+    rows = tuple(tally.row() for tally in _in_order(tallies, run.configurations))
+    complete = end is not None and end.status is RunStatus.COMPLETE
+    return RunSummary(
+        status=(RunStatus.COMPLETE if complete else RunStatus.INTERRUPTED).value,
+        rows=rows,
+        rohc_saving=_rohc_saving(rows),
+        notes=(*notes, *_notes(rows, run, end, torn())),
+        run=run,
+    )
+
+
+@dataclass(slots=True)
+class _EnergyTally:
+    """The running sums of one meter's or model's figures."""
+
+    messages: int = 0
+    sums: list[float] = field(default_factory=lambda: [0.0] * len(_ENERGY_PARTS))
+    low_j: float | None = 0.0
+    high_j: float | None = 0.0
+    assumed: Counter[str] = field(default_factory=Counter)
+
+    def add(self, energy: EnergyRecord) -> None:
+        self.messages += 1
+        for position, name in enumerate(_ENERGY_PARTS):
+            self.sums[position] += getattr(energy, name)
+        self.low_j = _sum(self.low_j, energy.low_j)
+        self.high_j = _sum(self.high_j, energy.high_j)
+        self.assumed.update(energy.assumed)
+
+    def means(self, kind: str, model: str) -> EnergyMeans:
+        number = self.messages
+        parts = zip(_ENERGY_PARTS, self.sums, strict=True)
+        return EnergyMeans(
+            kind=kind,
+            model=model,
+            messages=number,
+            low_j=None if self.low_j is None else self.low_j / number,
+            high_j=None if self.high_j is None else self.high_j / number,
+            assumed=_by_frequency(self.assumed),
+            **{name: total / number for name, total in parts},
+        )
+
+
+@dataclass(slots=True)
+class _Tally:
+    """The running sums of one configuration."""
+
+    configuration: str
+    security: str = ""
+    compression: str = ""
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    packets: Counter[str] = field(default_factory=Counter)
+    answered_s: list[float] = field(default_factory=list)
+    censored_at_s: list[float | None] = field(default_factory=list)
+    first_uplink: LayerBytes | None = None
+    later_uplink: LayerTally = field(default_factory=LayerTally)
+    downlink: LayerTally = field(default_factory=LayerTally)
+    sessions: list[SessionRecord] = field(default_factory=list)
+    energy: dict[tuple[str, str], _EnergyTally] = field(default_factory=dict)
+
+    def add_session(self, record: SessionRecord) -> None:
+        self.sessions.append(record)
+
+    def add_message(self, record: MessageRecord, timeout_s: float | None) -> None:
+        self.security, self.compression = record.security, record.compression
+        self.outcomes[record.outcome] += 1
+        if record.latency_s is not None:
+            self.answered_s.append(record.latency_s)
+        else:
+            self.censored_at_s.append(timeout_s)
+            self.reasons[record.reason or record.outcome.value] += 1
+        if record.uplink_bytes is not None:
+            if self.first_uplink is None:
+                self.first_uplink = record.uplink_bytes
+            else:
+                self.later_uplink.add(record.uplink_bytes)
+        if record.downlink_bytes is not None:
+            self.downlink.add(record.downlink_bytes)
+        if record.uplink_packet is not None:
+            self.packets[record.uplink_packet] += 1
+        if record.energy is not None:
+            source = (record.energy.kind, record.energy.model)
+            self.energy.setdefault(source, _EnergyTally()).add(record.energy)
+
+    def row(self) -> ConfigurationRow:
+        return ConfigurationRow(
+            configuration=self.configuration,
+            security=self.security,
+            compression=self.compression,
+            messages=self.outcomes.total(),
+            answered=self.outcomes[Outcome.ANSWERED],
+            lost=self.outcomes[Outcome.LOST],
+            failed=self.outcomes[Outcome.FAILED],
+            reasons=_by_frequency(self.reasons),
+            latency=summarise_latency(self.answered_s, self.censored_at_s),
+            uplink=self.later_uplink.means(*([self.first_uplink] if self.first_uplink else [])),
+            later_uplink=self.later_uplink.means(),
+            first_uplink=self.first_uplink,
+            downlink=self.downlink.means(),
+            session=_session(self.sessions),
+            energy=tuple(tally.means(kind, model) for (kind, model), tally in self.energy.items()),
+            uplink_packets=_by_frequency(self.packets),
+        )
+
+
+def _session(records: Sequence[SessionRecord]) -> SessionSummary | None:
+    if not records:
+        return None
+    return SessionSummary(
+        sessions=len(records),
+        attempts=sum(record.attempts for record in records),
+        bytes_up=sum(record.bytes_up for record in records),
+        bytes_down=sum(record.bytes_down for record in records),
+        setup_s=sum(record.setup_s for record in records) / len(records),
+    )
+
+
+def _in_order(tallies: Mapping[str, _Tally], names: Sequence[str]) -> list[_Tally]:
+    """As the run names its configurations; those it does not name follow as they appeared."""
+    ordered = [tallies[name] for name in names if name in tallies]
+    return ordered + [tally for name, tally in tallies.items() if name not in names]
+
+
+def _notes(
+    rows: Sequence[ConfigurationRow], run: RunRecord, end: EndRecord | None, torn: bool
+) -> Iterable[str]:
+    messages = sum(row.messages for row in rows)
+    planned = run.messages * len(run.configurations)
+    progress = f"{messages} of {planned} messages" if planned else f"{messages} messages"
+    if end is None:
+        yield f"No end record: the run was killed, or still runs. The journal has {progress}."
+    elif end.status is not RunStatus.COMPLETE:
+        yield f"The run was interrupted after {progress}."
+    if torn:
+        yield "The journal's last line was not written whole and is dropped."
+    for row in rows:
+        if row.unanswered:
+            why = ", ".join(f"{reason}: {count}" for reason, count in row.reasons)
+            yield (
+                f"{row.configuration}: {row.unanswered} of {row.messages} messages got no answer "
+                f"({why}). They count in the quantiles as slower than the time-out."
+            )
+        if len(row.energy) > 1:
+            yield (
+                f"{row.configuration}: its energy comes from {len(row.energy)} meters or models, "
+                "which are not mixed; the table shows the first."
+            )
+
+
+def _rohc_saving(rows: Sequence[ConfigurationRow]) -> RohcSaving | None:
+    found = {row.configuration: row for row in rows}
+    without, compressed = found.get(PLAIN_TUNNEL), found.get(COMPRESSED_TUNNEL)
+    if without is None or compressed is None:
+        return None
+    if without.first_uplink is None or compressed.first_uplink is None:
+        return None
+    downlink = None
+    if without.downlink.packets and compressed.downlink.packets:
+        downlink = without.downlink.header - compressed.downlink.header
+    later = None
+    if without.later_uplink.packets and compressed.later_uplink.packets:
+        later = without.later_uplink.header - compressed.later_uplink.header
+    saved = without.uplink.header - compressed.uplink.header
+    return RohcSaving(
+        without=without.configuration,
+        compressed=compressed.configuration,
+        uplink_bytes=saved,
+        later_uplink_bytes=later,
+        first_uplink_bytes=without.first_uplink.header - compressed.first_uplink.header,
+        downlink_bytes=downlink,
+        share_of_packet=saved / without.uplink.total if without.uplink.total else 0.0,
+        same_payloads=abs(without.uplink.application - compressed.uplink.application) < 0.5,
+    )
+
+
+def _sum(one: float | None, other: float | None) -> float | None:
+    """The sum, unless one is not known: then neither is the sum."""
+    return None if one is None or other is None else one + other
+
+
+def _timeout(settings: Mapping[str, object]) -> float | None:
+    """How long the run waits for an answer, from the run record's settings."""
+    value = settings.get("timeout_s")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value)
+
+
+def _by_frequency(counts: Counter[str]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
