@@ -1,0 +1,184 @@
+"""The run's own capture: what the UE's module and the HSE put on their networks, both sides.
+
+One file, two interfaces, link type raw IP. Neither side lets us see the outer headers: the module
+writes its own, and the HSE's operating system writes the HSE's. They are reconstructed, with every
+length and checksum right, and each packet's comment says so. Wireshark takes ESP in UDP for what it
+is on port 4500 only, so the HSE's ESP port is written as 4500 whatever it really was, and the real
+one stands in the interface's comment.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from testbed.packets import Address, build_udp_packet
+from testbed.results.pcapng import Direction, LinkType, PcapngWriter
+
+__all__ = ["ESP_IN_UDP_PORT", "HSE_RECONSTRUCTED", "UE_RECONSTRUCTED", "Endpoint", "RunCapture"]
+
+ESP_IN_UDP_PORT = 4500
+"""Port of UDP-encapsulated ESP (RFC 3948 section 2)."""
+UE_RECONSTRUCTED = "IP and UDP header reconstructed: the module wrote its own"
+"""Comment of every packet of the UE's interface."""
+HSE_RECONSTRUCTED = "IP and UDP header reconstructed: the HSE's operating system wrote its own"
+"""Comment of every packet of the HSE's interface."""
+
+Endpoint = tuple[Address, int]
+"""Address and UDP port."""
+
+_NS = 1_000_000_000
+
+
+class RunCapture:
+    """Writes a run's ``capture.pcapng``.
+
+    Args:
+        path: the file to create; it must not exist.
+        hse_port: the port on which the HSE really takes ESP in UDP; written as 4500.
+        start_ns: wall-clock time, in nanoseconds since 1970, of the moment when the run's clock
+            stood at ``start_s``. A scaled clock's seconds are written as they are, so that times
+            in the capture and in the journal agree.
+        start_s: the run's clock at that moment, in seconds.
+        clock: gives the run's time in seconds for packets that come without one.
+        comment: comment of the whole file.
+
+    Attributes:
+        packets: how many packets were written.
+
+    Raises:
+        FileExistsError: a capture is never overwritten.
+
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        hse_port: int = ESP_IN_UDP_PORT,
+        start_ns: int = 0,
+        start_s: float = 0.0,
+        clock: Callable[[], float] | None = None,
+        comment: str = "",
+    ) -> None:
+        self._hse_port = hse_port
+        self._start_ns = start_ns
+        self._start_s = start_s
+        self._clock = clock
+        self._writer = PcapngWriter(path, comment=comment)
+        real = (
+            f"The HSE's ESP port is {hse_port}"
+            if hse_port == ESP_IN_UDP_PORT
+            else f"The HSE's ESP port is written as {ESP_IN_UDP_PORT}; it really is {hse_port}"
+        )
+        self._ue = self._writer.add_interface(
+            "ue",
+            description="UE side: the module's UDP socket",
+            comment=f"{UE_RECONSTRUCTED}. {real}.",
+            link_type=LinkType.RAW,
+        )
+        self._hse = self._writer.add_interface(
+            "hse",
+            description="HSE side: the HSE's UDP socket",
+            comment=f"{HSE_RECONSTRUCTED}. {real}.",
+            link_type=LinkType.RAW,
+        )
+
+    @property
+    def packets(self) -> int:
+        """How many packets were written."""
+        return self._writer.packets
+
+    def ue_packet(
+        self,
+        payload: bytes,
+        source: Endpoint,
+        destination: Endpoint,
+        *,
+        uplink: bool,
+        at: float | None = None,
+        note: str = "",
+    ) -> bytes:
+        """Write a datagram that the module's socket sent (``uplink``) or received.
+
+        Args:
+            payload: the UDP payload.
+            source: address and port that sent it.
+            destination: address and port that it goes to, of the same address family.
+            uplink: whether it goes from the UE to the HSE.
+            at: the run's time in seconds; ``None`` asks the clock.
+            note: what else to say in the packet's comment, such as the message's number.
+
+        Returns:
+            The whole packet as written, to be counted.
+
+        """
+        direction = Direction.OUTBOUND if uplink else Direction.INBOUND
+        comments = (UE_RECONSTRUCTED, note)
+        return self._write(self._ue, payload, source, destination, uplink, direction, at, comments)
+
+    def hse_packet(
+        self,
+        payload: bytes,
+        source: Endpoint,
+        destination: Endpoint,
+        *,
+        uplink: bool,
+        at: float | None = None,
+        note: str = "",
+    ) -> bytes:
+        """Write a datagram that the HSE's socket received (``uplink``) or sent.
+
+        Arguments and result are those of :meth:`ue_packet`.
+        """
+        direction = Direction.INBOUND if uplink else Direction.OUTBOUND
+        comments = (HSE_RECONSTRUCTED, note)
+        return self._write(self._hse, payload, source, destination, uplink, direction, at, comments)
+
+    def _write(
+        self,
+        interface: int,
+        payload: bytes,
+        source: Endpoint,
+        destination: Endpoint,
+        uplink: bool,
+        direction: Direction,
+        at: float | None,
+        comments: tuple[str, str],
+    ) -> bytes:
+        if at is None:
+            if self._clock is None:
+                raise ValueError("a packet needs a time, or the capture a clock")
+            at = self._clock()
+        # Only the HSE's own port is renamed: a module's socket may by chance have the same number.
+        source_port, destination_port = source[1], destination[1]
+        if uplink:
+            destination_port = self._written(destination_port)
+        else:
+            source_port = self._written(source_port)
+        packet = build_udp_packet(source[0], destination[0], source_port, destination_port, payload)
+        time_ns = self._start_ns + round((at - self._start_s) * _NS)
+        self._writer.write_packet(
+            interface, packet, max(time_ns, 0), comments=comments, direction=direction
+        )
+        return packet
+
+    def _written(self, port: int) -> int:
+        return ESP_IN_UDP_PORT if port == self._hse_port else port
+
+    def close(self) -> None:
+        """Sync the file to the disk and close it; closing twice is fine."""
+        self._writer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
