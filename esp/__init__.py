@@ -1,0 +1,78 @@
+"""IPsec ESP as TS 33.210 profiles it, usable alone.
+
+The room's shelves::
+
+    suites           the table of cryptographic suites
+    transforms       how a packet's octets are made and opened, per construction
+    association      one SA, outbound or inbound: protect and unprotect
+    replay           the anti-replay window
+    database         inbound SAs by SPI
+    datagram         whole IP packets: tunnel and transport mode, IPv4 and IPv6
+    encapsulation    ESP in UDP and its neighbours on port 4500 (RFC 3948)
+    checksum         inner checksums of transport mode behind a NAT
+    rohcoipsec       header compression inside a tunnel (RFC 5858): the one door to the rohc package
+    keying           where the keys of a session come from
+    errors           the tree of exceptions and the registry of reasons
+
+No socket, thread, clock or logger lives here: octets and the time go in, octets and records come
+out. Everything that a remote party can cause is an :class:`~esp.errors.RemoteError` with a
+``reason``; everything else is the caller's :class:`~esp.errors.LocalError`.
+"""
+
+from esp.association import (
+    NEXT_HEADER_IPV4,
+    NEXT_HEADER_IPV6,
+    NEXT_HEADER_NONE,
+    NEXT_HEADER_ROHC,
+    NEXT_HEADER_UDP,
+    EspParts,
+    InboundAssociation,
+    Mode,
+    OutboundAssociation,
+    Unprotected,
+    esp_parts,
+)
+from esp.database import Entry, SecurityAssociationDatabase
+from esp.encapsulation import (
+    KEEPALIVE,
+    NON_ESP_MARKER,
+    UDP_ENCAPSULATION_PORT,
+    DatagramKind,
+    add_marker,
+    classify,
+    remove_marker,
+)
+from esp.errors import EspError, LocalError, Reason, RemoteError
+from esp.replay import ReplayWindow
+from esp.suites import SUITES, Suite, suite
+
+__all__ = [
+    "KEEPALIVE",
+    "NEXT_HEADER_IPV4",
+    "NEXT_HEADER_IPV6",
+    "NEXT_HEADER_NONE",
+    "NEXT_HEADER_ROHC",
+    "NEXT_HEADER_UDP",
+    "NON_ESP_MARKER",
+    "SUITES",
+    "UDP_ENCAPSULATION_PORT",
+    "DatagramKind",
+    "Entry",
+    "EspError",
+    "EspParts",
+    "InboundAssociation",
+    "LocalError",
+    "Mode",
+    "OutboundAssociation",
+    "Reason",
+    "RemoteError",
+    "ReplayWindow",
+    "SecurityAssociationDatabase",
+    "Suite",
+    "Unprotected",
+    "add_marker",
+    "classify",
+    "esp_parts",
+    "remove_marker",
+    "suite",
+]

@@ -1,0 +1,83 @@
+"""What a finished key exchange gives: the session, seen from one side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from esp.association import InboundAssociation, Mode, OutboundAssociation
+from esp.keying.kdf import (
+    DerivationSettings,
+    Direction,
+    DirectionKeys,
+    SessionBinding,
+    derive_direction,
+)
+from esp.keying.messages import Offer
+from esp.suites import Suite
+
+__all__ = ["Session", "derive_session"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A pair of SAs with fresh keys. No key shows in its repr."""
+
+    identity: str
+    """Identity of the UE."""
+    suite: Suite
+    """Suite of both directions."""
+    mode: Mode
+    """Transport or tunnel."""
+    compression: bool
+    """Whether ROHC runs inside the tunnel."""
+    inbound: DirectionKeys
+    """What this side receives with; its SPI was chosen here."""
+    outbound: DirectionKeys
+    """What this side sends with; its SPI was chosen by the peer."""
+
+    def inbound_association(self, *, replay_window: int = 64) -> InboundAssociation:
+        """The receiving end. Make it once: a second one would accept the same packets again."""
+        keys = self.inbound
+        return InboundAssociation(
+            keys.spi,
+            self.suite,
+            keys.key,
+            keys.salt,
+            self.mode,
+            integrity_key=keys.integrity_key,
+            replay_window=replay_window,
+            rohc=self.compression,
+        )
+
+    def outbound_association(self) -> OutboundAssociation:
+        """The sending end. Make it once: a second one would use the same numbers again."""
+        keys = self.outbound
+        return OutboundAssociation(
+            keys.spi,
+            self.suite,
+            keys.key,
+            keys.salt,
+            self.mode,
+            integrity_key=keys.integrity_key,
+        )
+
+
+def derive_session(
+    secret: bytes,
+    binding: SessionBinding,
+    offer: Offer,
+    *,
+    at_ue: bool,
+    settings: DerivationSettings,
+) -> Session:
+    """The session of one side, from the secret and what both sides said."""
+    uplink = derive_direction(secret, binding, offer.suite, Direction.UPLINK, settings)
+    downlink = derive_direction(secret, binding, offer.suite, Direction.DOWNLINK, settings)
+    return Session(
+        identity=binding.identity,
+        suite=offer.suite,
+        mode=offer.mode,
+        compression=offer.compression,
+        inbound=downlink if at_ue else uplink,
+        outbound=uplink if at_ue else downlink,
+    )
