@@ -275,8 +275,8 @@ def _sum(one: float | None, other: float | None) -> float | None:
 
 
 def _timeout(settings: Mapping[str, object]) -> float | None:
-    """How long the run waits for an answer, from the run record's settings."""
-    value = settings.get("timeout_s")
+    """How long the run waits for an answer: ``answer_timeout_s`` of the run record's settings."""
+    value = settings.get("answer_timeout_s", settings.get("timeout_s"))
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value)

@@ -29,7 +29,7 @@ RUN = RunRecord(
     origin="virtual",
     configurations=("none", "esp-tunnel", "rohc+esp-tunnel"),
     messages=4,
-    settings={"timeout_s": 60.0},
+    settings={"answer_timeout_s": 60.0},
 )
 END = EndRecord(status=RunStatus.COMPLETE)
 

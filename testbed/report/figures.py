@@ -1,0 +1,92 @@
+"""How figures are written for people: the same in the terminal and on the page."""
+
+from __future__ import annotations
+
+from testbed.analysis.latency import Quantile
+from testbed.analysis.rows import ConfigurationRow, EnergyMeans, RohcSaving
+
+__all__ = [
+    "NOTHING",
+    "byte_count",
+    "energy",
+    "energy_kinds",
+    "energy_range",
+    "quantile",
+    "saving",
+    "seconds",
+]
+
+NOTHING = "-"
+"""What stands where there is nothing to show."""
+
+
+def _scaled(value: float, unit: str) -> str:
+    """A figure with its unit, in thousandths below a tenth: two or three significant digits."""
+    size = abs(value)
+    if 0 < size < 0.1:
+        thousandths = value * 1e3
+        digits = 0 if abs(thousandths) >= 10 else 1 if abs(thousandths) >= 1 else 3
+        return f"{thousandths:.{digits}f} m{unit}"
+    digits = 0 if size >= 100 else 1 if size >= 10 else 2
+    return f"{value:.{digits}f} {unit}"
+
+
+def seconds(value: float | None) -> str:
+    """A duration with its unit: ``45 ms``, ``2.13 s``, ``128 s``."""
+    return NOTHING if value is None else _scaled(value, "s")
+
+
+def quantile(value: Quantile | None) -> str:
+    """A quantile of latency; ``> 40 s`` where the share was not answered before the time-out."""
+    if value is None:
+        return NOTHING
+    if not value.censored:
+        return seconds(value.value_s)
+    return "not answered" if value.value_s is None else f"> {seconds(value.value_s)}"
+
+
+def byte_count(value: float | None, *, zero: str = "0") -> str:
+    """Bytes without a unit: whole where they are whole, else with one decimal."""
+    if value is None:
+        return NOTHING
+    if abs(value) < 0.005:
+        return zero
+    if abs(value - round(value)) < 0.005:
+        return f"{value:.0f}"
+    return f"{value:.1f}"
+
+
+def energy(joules: float | None) -> str:
+    """Joules with their unit: ``12 mJ``, ``1.29 J``."""
+    return NOTHING if joules is None else _scaled(joules, "J")
+
+
+def energy_range(means: EnergyMeans) -> str | None:
+    """The range that the model or meter states: ``0.2 to 3.5 J``; None when it states none."""
+    if means.low_j is None or means.high_j is None:
+        return None
+    return f"{energy(means.low_j)} to {energy(means.high_j)}"
+
+
+def saving(found: RohcSaving) -> str:
+    """What ROHC saves, in one or two sentences."""
+    verb = "saves" if found.uplink_bytes >= 0 else "costs"
+    text = (
+        f"ROHC {verb} {byte_count(abs(found.uplink_bytes))} bytes per uplink message under tunnel "
+        f"ESP ({abs(found.share_of_packet):.0%} of the packet without it)"
+    )
+    if found.later_uplink_bytes is not None:
+        first = found.first_uplink_bytes
+        text += f": {byte_count(found.later_uplink_bytes)} in each after the first; the first "
+        text += f"saves {first}" if first >= 0 else f"costs {-first} more, it sets the context up"
+    if found.downlink_bytes is not None:
+        text += f"; {byte_count(found.downlink_bytes)} per downlink message"
+    text += "."
+    if not found.same_payloads:
+        text += " The two carried different payloads, so only their headers are compared."
+    return text
+
+
+def energy_kinds(rows: tuple[ConfigurationRow, ...]) -> str:
+    """``estimated``, ``measured``, or both where the shown rows differ; empty without energy."""
+    return " / ".join(sorted({row.energy[0].kind for row in rows if row.energy}))

@@ -1,0 +1,131 @@
+"""The comparison table for the terminal: one column per configuration, so that it fits 80 columns.
+
+Everything that comes from outside (module, configuration names, notes) is placed as `Text`, never
+as markup: a module's answer cannot colour or hide anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from testbed.analysis.bytes import LAYERS, Layer, LayerMeans
+from testbed.analysis.rows import ConfigurationRow, RunSummary
+from testbed.report import figures
+
+__all__ = ["foot_notes", "render_table"]
+
+_Cell = Callable[[ConfigurationRow], str | Text]
+
+
+def render_table(summary: RunSummary) -> Table:
+    """The table of a run, with its foot notes as caption.
+
+    Args:
+        summary: what the journal says.
+
+    Returns:
+        A table to print on a rich console; its values are those of ``summary.to_json()``.
+    """
+    rows = summary.rows
+    table = Table(
+        title=Text(_title(summary), style="bold"),
+        caption=Text("\n".join(f"* {note}" for note in foot_notes(summary))),
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        caption_justify="left",
+        caption_style="none",
+        pad_edge=False,
+    )
+    table.add_column("per configuration", no_wrap=True)
+    for row in rows:
+        table.add_column(Text(row.configuration), justify="right", no_wrap=False)
+
+    def line(label: str, cell: _Cell, style: str = "") -> None:
+        table.add_row(Text(label, style=style), *(cell(row) for row in rows), style=style or None)
+
+    line("messages", lambda row: str(row.messages))
+    line("lost", lambda row: _losses(row.lost))
+    if any(row.failed for row in rows):
+        line("failed", lambda row: _losses(row.failed))
+    line("latency, median", lambda row: figures.quantile(row.latency.median))
+    line("latency, 95 %", lambda row: figures.quantile(row.latency.p95))
+    table.add_section()
+    line("bytes per uplink message", lambda _: "", style="dim")
+    for layer in LAYERS:
+        if any(row.uplink[layer] for row in rows):
+            line(f"  {layer.label}", _layer(layer))
+    line("  headers", lambda row: _mean(row.uplink, row.uplink.header), style="bold")
+    line("  total", lambda row: _mean(row.uplink, row.uplink.total), style="bold")
+    line(
+        "  first message",
+        lambda row: figures.byte_count(row.first_uplink.total if row.first_uplink else None),
+        style="dim",
+    )
+    line("total per downlink message", lambda row: _mean(row.downlink, row.downlink.total))
+    if any(row.session for row in rows):
+        line("session set-up, bytes", _session_bytes)
+    table.add_section()
+    kinds = figures.energy_kinds(rows)
+    if kinds:
+        line(
+            f"energy per message, {kinds}",
+            lambda row: figures.energy(row.energy[0].total_j if row.energy else None),
+            style="bold",
+        )
+        line("  of it radio tail", _tail, style="dim")
+    return table
+
+
+def foot_notes(summary: RunSummary) -> Sequence[str]:
+    """What stands under the table: ROHC's saving, the energy's range, and the notes."""
+    notes: list[str] = []
+    if summary.rohc_saving is not None:
+        notes.append(figures.saving(summary.rohc_saving))
+    models: dict[str, list[str]] = {}
+    for row in summary.rows:
+        if row.energy and row.energy[0].kind == "estimated":
+            stated = figures.energy_range(row.energy[0])
+            models.setdefault(row.energy[0].model, []).extend(
+                [f"{row.configuration} {stated}"] if stated else []
+            )
+    for model, ranges in models.items():
+        text = f"Energy is estimated by the model {model}, not measured"
+        notes.append(f"{text}; its stated range: {', '.join(ranges)}." if ranges else f"{text}.")
+    notes.extend(summary.notes)
+    return notes
+
+
+def _title(summary: RunSummary) -> str:
+    run = summary.run
+    parts = [part for part in (run.module, run.origin, run.traffic) if part]
+    if run.time_scale != 1:
+        parts.append(f"modelled time at scale {run.time_scale:g}")
+    if summary.status != "complete":
+        parts.append("INTERRUPTED")
+    return " · ".join(parts)
+
+
+def _losses(count: int) -> Text:
+    return Text(str(count), style="bold red" if count else "")
+
+
+def _layer(layer: Layer) -> _Cell:
+    return lambda row: figures.byte_count(row.uplink[layer], zero=figures.NOTHING)
+
+
+def _mean(means: LayerMeans, value: float) -> str:
+    return figures.byte_count(value) if means.packets else figures.NOTHING
+
+
+def _session_bytes(row: ConfigurationRow) -> str:
+    if row.session is None:
+        return figures.NOTHING
+    return f"{row.session.bytes_up} up, {row.session.bytes_down} down"
+
+
+def _tail(row: ConfigurationRow) -> str:
+    return figures.energy(row.energy[0].tail_j if row.energy else None)

@@ -1,0 +1,100 @@
+"""The terminal's table: every figure of the summary, in 80 columns, and no markup from outside."""
+
+import dataclasses
+import io
+from types import ModuleType
+
+import pytest
+from rich.console import Console
+
+from testbed.analysis.rows import RunSummary
+from testbed.analysis.summary import summarise
+from testbed.report.table import foot_notes, render_table
+
+
+def printed(summary: RunSummary, width: int = 80) -> str:
+    out = io.StringIO()
+    Console(file=out, width=width, color_system=None).print(render_table(summary))
+    return out.getvalue()
+
+
+@pytest.fixture
+def summary(sample: ModuleType) -> RunSummary:
+    return summarise(sample.records(), notes=["esp-transport: mind the carrier."])
+
+
+def line(text: str, label: str) -> list[str]:
+    """The cells behind a label."""
+    found = next(row for row in text.splitlines() if row.strip().startswith(label))
+    return found.strip().removeprefix(label).split()
+
+
+def test_the_table_fits_a_terminal_of_80_columns(summary: RunSummary) -> None:
+    assert max(len(row) for row in printed(summary).splitlines()) <= 80
+
+
+def test_five_configurations_fit_100_columns(sample: ModuleType) -> None:
+    names = ("none", "rohc", "esp-transport", "esp-tunnel", "rohc+esp-tunnel")
+    first = sample.records()[0]
+    message = sample.records()[3]
+    many = [first, *(dataclasses.replace(message, configuration=name) for name in names)]
+    text = printed(summarise(many), width=100)
+    assert all(name in text for name in names)
+    assert "…" not in text
+
+
+def test_messages_and_losses_stand_in_the_table(summary: RunSummary) -> None:
+    text = printed(summary)
+    assert line(text, "messages") == ["40", "40", "40"]
+    assert line(text, "lost") == ["0", "2", "0"]
+    assert "failed" not in text
+
+
+def test_every_layer_that_has_bytes_has_a_line(summary: RunSummary) -> None:
+    text = printed(summary)
+    assert line(text, "outer IP") == ["20", "20", "20"]
+    assert line(text, "ESP ICV") == ["-", "16", "16"]
+    assert line(text, "inner IP") == ["-", "40", "-"]
+    assert line(text, "ROHC header")[:2] == ["-", "-"]
+    none = printed(dataclasses.replace(summary, rows=summary.rows[:1]))
+    assert "ESP ICV" not in none
+
+
+def test_the_printed_totals_are_those_of_the_json(summary: RunSummary) -> None:
+    text = printed(summary)
+    for label, field in (("headers", "header"), ("total", "total")):
+        expected = [getattr(row.uplink, field) for row in summary.rows]
+        shown = [float(cell) for cell in line(text, label)]
+        assert shown == pytest.approx(expected, abs=0.051)
+
+
+def test_energy_is_marked_estimated(summary: RunSummary) -> None:
+    assert "energy per message, estimated" in printed(summary)
+    assert any("not measured" in note and "range" in note for note in foot_notes(summary))
+
+
+def test_the_foot_notes_say_what_rohc_saves_and_what_was_given(summary: RunSummary) -> None:
+    notes = foot_notes(summary)
+    assert notes[0].startswith("ROHC saves")
+    assert "esp-transport: mind the carrier." in notes
+    text = " ".join(printed(summary).split())
+    assert "* ROHC saves" in text
+    assert "mind the carrier" in text
+
+
+def test_modelled_time_and_interruption_stand_in_the_title(sample: ModuleType) -> None:
+    text = " ".join(printed(summarise(sample.records(2, status=None))).split())
+    assert "modelled time at scale 200" in text
+    assert "INTERRUPTED" in text
+
+
+def test_an_empty_run_prints_without_figures(sample: ModuleType) -> None:
+    text = printed(summarise(sample.records()[:1]))
+    assert "bc66" in text
+    assert "per configuration" in text
+
+
+def test_a_hostile_identity_is_shown_as_it_is(sample: ModuleType) -> None:
+    first = dataclasses.replace(sample.records()[0], module="[red]x[/red][link=http://x]y")
+    text = printed(summarise([first]), width=200)
+    assert "[red]x[/red][link=http://x]y" in text
