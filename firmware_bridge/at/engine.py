@@ -1,0 +1,425 @@
+"""The AT engine: one command at a time over a line, under asyncio.
+
+Rules that it keeps:
+
+- Commands queue; one is outstanding. Unsolicited lines are handed on whenever they come.
+- Times are the loop's. `Response.written_at` is taken when the system took the last octet of the
+  command, the others where the octets were read.
+- A response to a command that nobody waits for any more (time-out, cancellation) never answers the
+  next one: before the next command the engine asks a marker question whose answer can't be
+  mistaken, and drops everything before it. A second result (`SEND OK`) that is still owed is
+  dropped when it comes, within the time it would have had.
+- A boot banner ends the outstanding command with `ModuleRebooted`.
+- A time-out that the loop itself was late for gets that lateness back, because the answer may lie
+  unread in the port (a busy machine, or a loop whose clock runs many times faster than real).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from firmware_bridge.at.events import Body, Data, Event, Final, Noise, Prompt, Text, Urc
+from firmware_bridge.at.log import AtLog, Direction
+from firmware_bridge.at.parser import Digester
+from firmware_bridge.at.syntax import Command, Marker, Syntax
+from firmware_bridge.errors import (
+    CommandFailed,
+    LineLost,
+    ModuleError,
+    ModuleRebooted,
+    ModuleSilent,
+    ModuleTimeout,
+)
+from firmware_bridge.line.contract import Line
+
+__all__ = ["AtEngine", "Response"]
+
+_logger = logging.getLogger(__name__)
+_E = TypeVar("_E", bound=Event)
+
+ESCAPE = b"\x1b"
+"""Takes a module out of a prompt that came too late."""
+
+MARKER_ROUNDS = 3
+QUIET_S = 1.0
+"""Silence after which a module that knows no marker counts as done, s."""
+LATENESS_GRANTS = 3
+"""How often a time-out that fired late is put off by twice its lateness."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Response:
+    """What a command brought."""
+
+    command: str
+    """The command."""
+    lines: list[str] = field(default_factory=list)
+    """Intermediate lines, in order."""
+    bodies: list[bytes] = field(default_factory=list)
+    """Counted bodies, in order."""
+    final: str = ""
+    """The first final result."""
+    follow_up: str = ""
+    """The second result, "" if there is none."""
+    written_at: float = 0.0
+    """The system took the command's last octet (its payload's, if it has one)."""
+    began_at: float = 0.0
+    """The answer's first octet was read."""
+    final_at: float = 0.0
+    """The first final result was read."""
+    done_at: float = 0.0
+    """The last of it was read."""
+
+
+class _Exchange:
+    """The command that is outstanding."""
+
+    __slots__ = ("command", "deadline", "done", "grants", "heard", "response", "timer")
+
+    def __init__(self, command: Command, done: asyncio.Future[None]) -> None:
+        self.command = command
+        self.done = done
+        self.response = Response(command=command.text)
+        self.timer: asyncio.TimerHandle | None = None
+        self.deadline = 0.0
+        self.grants = LATENESS_GRANTS
+        self.heard = False
+
+
+class AtEngine:
+    """Drives one line. `syntax` is the dialect's; `log` sees every octet."""
+
+    def __init__(
+        self,
+        line: Line,
+        syntax: Syntax | None = None,
+        *,
+        log: AtLog | None = None,
+        on_urc: Callable[[Urc], None] | None = None,
+        on_body: Callable[[Body], None] | None = None,
+        on_noise: Callable[[Noise], None] | None = None,
+        on_data: Callable[[Data], None] | None = None,
+        on_lost: Callable[[str], None] | None = None,
+        time_scale: float = 1.0,
+    ) -> None:
+        self.syntax = syntax or Syntax()
+        self.line = line
+        self.on_urc = on_urc
+        self.on_body = on_body
+        self.on_noise = on_noise
+        self.on_data = on_data
+        self.on_lost = on_lost
+        self.time_scale = time_scale
+        self._loop = asyncio.get_running_loop()
+        self._log = log
+        self._digester = Digester(self.syntax)
+        self._queue = asyncio.Lock()
+        self._exchange: _Exchange | None = None
+        self._unanswered: Command | None = None
+        self._lost: str | None = None
+        self._last_octet_at = self._loop.time()
+        self._last_final_at = float("-inf")
+        line.connect(self)
+
+    # -- state -----------------------------------------------------------------------------------
+
+    @property
+    def last_octet_at(self) -> float:
+        """Loop time of the last octet either way, s."""
+        return self._last_octet_at
+
+    @property
+    def lost(self) -> bool:
+        """The line is gone."""
+        return self._lost is not None
+
+    @property
+    def busy(self) -> bool:
+        """A command is outstanding."""
+        return self._exchange is not None
+
+    # -- commands --------------------------------------------------------------------------------
+
+    async def execute(self, command: Command) -> Response:
+        """Send `command` when its turn comes and wait for its end.
+
+        Raises `CommandFailed`, `ModuleTimeout`, `ModuleSilent` (not one octet came),
+        `ModuleRebooted`, `LineLost`.
+        """
+        async with self._queue:
+            if self._unanswered is not None:
+                await self._find_place()
+            return await self._run(command)
+
+    async def probe(self, text: str, timeout_s: float) -> bool:
+        """Send `text` (`AT`) and say whether the module answered OK in time.
+
+        For waking: no time-out is raised, and several may be sent in a row, after which the next
+        command finds its place by a marker.
+        """
+        async with self._queue:
+            try:
+                await self._run(Command(text=text, timeout_s=timeout_s))
+            except (ModuleTimeout, CommandFailed):
+                return False
+            return True
+
+    async def resynchronise(self) -> None:
+        """Drop all that is still to come for commands of before. Raises `ModuleSilent`."""
+        async with self._queue:
+            if self._unanswered is not None:
+                await self._find_place()
+
+    def write_raw(self, data: bytes) -> None:
+        """Write octets past the queue: data mode, escapes."""
+        self._write(data)
+
+    def leave_data_mode(self) -> None:
+        """The line carries lines again."""
+        self._digester.leave_data_mode()
+
+    async def close(self) -> None:
+        """Close the line; the outstanding command fails with `LineLost`."""
+        await self.line.close()
+        self.line_lost("")
+
+    # -- one exchange ----------------------------------------------------------------------------
+
+    async def _run(self, command: Command) -> Response:
+        if self._lost is not None:
+            raise LineLost(self.line.address, self._lost)
+        loop = self._loop
+        gap = self.syntax.command_gap_s
+        if gap:
+            wait = self._last_final_at + gap - loop.time()
+            if wait > 0:
+                await asyncio.sleep(wait)
+        exchange = _Exchange(command, loop.create_future())
+        response = exchange.response
+        self._exchange = exchange
+        self._digester.begin(command)
+        try:
+            self._write(command.text.encode("latin-1") + self.syntax.terminator)
+            self._arm(exchange, command.timeout_s)
+            if self.line.pending:
+                await self.line.drain()
+            if not command.payload:
+                response.written_at = loop.time()
+            await exchange.done
+        except (ModuleTimeout, asyncio.CancelledError):
+            self._unanswered = command
+            self._owe(exchange)
+            raise
+        finally:
+            self._exchange = None
+            if exchange.timer is not None:
+                exchange.timer.cancel()
+            if self._digester.outstanding is not None:
+                self._dispatch(self._digester.abandon(loop.time()))
+        return response
+
+    def _owe(self, exchange: _Exchange) -> None:
+        command = exchange.command
+        if command.follow_up is not None and not exchange.response.follow_up:
+            until = self._loop.time() + self._scaled(command.follow_up.timeout_s)
+            self._digester.owe(command.follow_up, until)
+
+    def _write(self, data: bytes) -> None:
+        self.line.write(data)
+        at = self._loop.time()
+        self._last_octet_at = at
+        if self._log is not None:
+            self._log.record(at, Direction.TO_MODULE, data)
+
+    def _scaled(self, seconds: float) -> float:
+        return seconds * self.time_scale
+
+    def _arm(self, exchange: _Exchange, timeout_s: float) -> None:
+        if exchange.timer is not None:
+            exchange.timer.cancel()
+        exchange.deadline = self._loop.time() + self._scaled(timeout_s)
+        exchange.timer = self._loop.call_at(exchange.deadline, self._expire, exchange)
+
+    def _expire(self, exchange: _Exchange) -> None:
+        if exchange.done.done():
+            return
+        now = self._loop.time()
+        late = now - exchange.deadline
+        if late > 0 and exchange.grants > 0:
+            exchange.grants -= 1
+            exchange.deadline = now + 2 * late
+            exchange.timer = self._loop.call_at(exchange.deadline, self._expire, exchange)
+            return
+        command = exchange.command
+        follow_up = command.follow_up
+        waited = command.timeout_s
+        if exchange.response.final and follow_up is not None:
+            waited = follow_up.timeout_s
+        error: ModuleTimeout
+        if exchange.heard:
+            seen = (*exchange.response.lines, exchange.response.final)
+            error = ModuleTimeout(command.text, waited, seen=[line for line in seen if line])
+        else:
+            error = ModuleSilent(command.text, waited, address=self.line.address)
+        exchange.done.set_exception(error)
+
+    # -- finding the place after a time-out ------------------------------------------------------
+
+    async def _find_place(self) -> None:
+        unanswered = self._unanswered
+        assert unanswered is not None
+        if unanswered.prompt and self._lost is None:
+            self._write(ESCAPE)
+        heard = False
+        for marker in self._markers(unanswered):
+            command = Command(
+                text=marker.text,
+                timeout_s=self.syntax.marker_timeout_s,
+                answer=marker.answer,
+                needs_answer=True,
+            )
+            try:
+                await self._run(command)
+            except ModuleSilent:
+                continue
+            except ModuleTimeout:
+                heard = True
+                continue
+            except CommandFailed:
+                heard = True
+                continue
+            self._unanswered = None
+            return
+        if not heard:
+            raise ModuleSilent(
+                unanswered.text,
+                self._scaled(self.syntax.marker_timeout_s) * MARKER_ROUNDS,
+                address=self.line.address,
+            )
+        await self._wait_for_quiet()
+        self._unanswered = None
+
+    def _markers(self, unanswered: Command) -> list[Marker]:
+        """Markers to try: none whose answer the unanswered command could still give."""
+        stem = unanswered.text.rstrip("?").partition("=")[0].upper()
+        usable = [
+            marker
+            for marker in self.syntax.markers
+            if marker.text.rstrip("?").partition("=")[0].upper() != stem
+        ]
+        if not usable:
+            return []
+        return [usable[index % len(usable)] for index in range(MARKER_ROUNDS)]
+
+    async def _wait_for_quiet(self) -> None:
+        for _ in range(30):
+            wait = self._last_octet_at + self._scaled(QUIET_S) - self._loop.time()
+            if wait <= 0:
+                return
+            await asyncio.sleep(wait)
+
+    # -- Receiver --------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes, at: float) -> None:
+        """See `Receiver.data_received`."""
+        self._last_octet_at = at
+        if self._log is not None:
+            self._log.record(at, Direction.FROM_MODULE, data)
+        exchange = self._exchange
+        if exchange is not None and not exchange.heard:
+            exchange.heard = True
+            exchange.response.began_at = at
+        self._dispatch(self._digester.feed(data, at))
+
+    def line_lost(self, reason: str) -> None:
+        """See `Receiver.line_lost`."""
+        if self._lost is not None:
+            return
+        self._lost = reason
+        exchange = self._exchange
+        if exchange is not None and not exchange.done.done():
+            exchange.done.set_exception(LineLost(self.line.address, reason))
+        if self.on_lost is not None:
+            self.on_lost(reason)
+
+    def _dispatch(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, Final):
+                self._on_final(event)
+            elif isinstance(event, Text):
+                if self._exchange is not None:
+                    self._exchange.response.lines.append(event.text)
+            elif isinstance(event, Urc):
+                self._on_urc(event)
+            elif isinstance(event, Body):
+                self._on_body(event)
+            elif isinstance(event, Prompt):
+                self._on_prompt()
+            elif isinstance(event, Noise):
+                _logger.debug("%s: %s %r", self.line.address, event.reason.value, event.data)
+                self._tell(self.on_noise, event)
+            elif isinstance(event, Data):
+                self._tell(self.on_data, event)
+
+    def _on_final(self, event: Final) -> None:
+        exchange = self._exchange
+        if exchange is None or exchange.done.done():
+            return
+        response = exchange.response
+        if event.follow_up:
+            response.follow_up = event.text
+        elif not response.final:
+            response.final = event.text
+            response.final_at = event.at
+        response.done_at = event.at
+        if event.complete:
+            self._last_final_at = event.at
+            if event.ok:
+                exchange.done.set_result(None)
+            else:
+                exchange.done.set_exception(
+                    CommandFailed(exchange.command.text, event.text, event.code)
+                )
+        elif exchange.command.follow_up is not None and not event.follow_up:
+            self._arm(exchange, exchange.command.follow_up.timeout_s)
+
+    def _on_urc(self, event: Urc) -> None:
+        exchange = self._exchange
+        if event.banner:
+            self._unanswered = None
+            reboots = exchange is not None and exchange.command.reboots
+            if exchange is not None and not exchange.done.done() and not reboots:
+                exchange.done.set_exception(ModuleRebooted(exchange.command.text, event.text))
+        self._tell(self.on_urc, event)
+
+    def _on_body(self, event: Body) -> None:
+        if event.urc:
+            self._tell(self.on_body, event)
+        elif self._exchange is not None:
+            self._exchange.response.lines.append(event.header)
+            self._exchange.response.bodies.append(event.data)
+
+    def _on_prompt(self) -> None:
+        exchange = self._exchange
+        if exchange is None or exchange.done.done():
+            return
+        try:
+            self._write(exchange.command.payload)
+        except LineLost as error:
+            exchange.done.set_exception(error)
+            return
+        exchange.response.written_at = self._loop.time()
+
+    def _tell(self, callback: Callable[[_E], None] | None, event: _E) -> None:
+        if callback is None:
+            return
+        try:
+            callback(event)
+        except ModuleError as error:
+            _logger.warning("%s: %s", self.line.address, error)
+        except Exception:
+            _logger.exception("%s: a callback failed on %r", self.line.address, event)

@@ -1,0 +1,47 @@
+"""Splitting the fields of an answer."""
+
+from __future__ import annotations
+
+__all__ = ["after_colon", "number", "split_fields", "unquote"]
+
+
+def after_colon(line: str) -> str:
+    """What stands after the first colon: `+CSQ: 18,99` -> `18,99` (with or without the space)."""
+    _, colon, rest = line.partition(":")
+    return rest.strip() if colon else line.strip()
+
+
+def split_fields(text: str) -> list[str]:
+    """The fields of `text`, split at commas outside quotes; quotes are kept, spaces stripped.
+
+    `1,"a,b",,9` -> `['1', '"a,b"', '', '9']`. An unfinished quote runs to the end.
+    """
+    if '"' not in text:
+        return [part.strip() for part in text.split(",")]
+    fields: list[str] = []
+    start = 0
+    quoted = False
+    for index, character in enumerate(text):
+        if character == '"':
+            quoted = not quoted
+        elif character == "," and not quoted:
+            fields.append(text[start:index].strip())
+            start = index + 1
+    fields.append(text[start:].strip())
+    return fields
+
+
+def unquote(field: str) -> str:
+    """`"a"` -> `a`; a field without quotes stays as it is."""
+    if len(field) >= 2 and field[0] == field[-1] == '"':
+        return field[1:-1]
+    return field
+
+
+def number(field: str) -> int | None:
+    """The field as a decimal number of at most 18 digits, quotes allowed; None if it is none."""
+    text = unquote(field.strip()).strip()
+    digits = text[1:] if text[:1] in ("-", "+") else text
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 18:
+        return None
+    return int(text)
