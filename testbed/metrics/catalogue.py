@@ -1,0 +1,293 @@
+"""The metric catalogue: every metric that the testbed exports, once.
+
+Rules, after the Prometheus naming practices: the prefix ``testbed_``; base units in the name
+(seconds, bytes, joules); ``_total`` on counters; labels few and bounded. Run ids and message
+numbers never are labels: they travel as exemplars, or in ``testbed_run_info``.
+
+No panel, rule or baseline mixes origins (``real``, ``virtual``) or energy kinds (``measured``,
+``estimated``): that is what those labels are for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+__all__ = [
+    "CATALOGUE",
+    "ENERGY_BUCKETS_J",
+    "LATENCY_BUCKETS_S",
+    "Metric",
+    "MetricType",
+    "markdown",
+    "metric",
+]
+
+PREFIX: Final = "testbed_"
+"""What every name begins with."""
+
+LATENCY_BUCKETS_S: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0)
+"""Upper bounds in seconds: NB-IoT answers within a second or within a minute."""
+
+ENERGY_BUCKETS_J: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+"""Upper bounds in joules: a message costs a tenth of a joule to tens of joules."""
+
+
+class MetricType(StrEnum):
+    """A metric's type in the exposition format."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One metric of the catalogue."""
+
+    name: str
+    """The name as exported and queried, ``_total`` and ``_info`` included."""
+    type: MetricType
+    """Counter, gauge, histogram or info."""
+    unit: str
+    """The base unit, or what is counted; histograms and byte or joule counters name it."""
+    labels: tuple[str, ...]
+    """Label names, in the order in which values are given."""
+    help: str
+    """One or two sentences: what is counted, and what is not."""
+    buckets: tuple[float, ...] = ()
+    """Upper bounds of a histogram, without the last, which is infinite."""
+
+
+LABELS: Final[dict[str, str]] = {
+    "bench": "name of the bench",
+    "module": "family of the module, such as `bc66`",
+    "origin": "`real` or `virtual`; never mixed",
+    "security": "`none`, `esp-transport` or `esp-tunnel`",
+    "compression": "`none` or `rohc`",
+    "carrier": "what carries the packets: `udp`",
+    "ecl": "coverage enhancement level `0`, `1`, `2`, or `unknown`",
+    "payload": "where the payloads come from",
+    "outcome": "`answered`, `lost` (no answer before the time-out) or `failed` (not sent)",
+    "reason": "short and stable; at most 32 of them, then `other`",
+    "direction": "`uplink` or `downlink`",
+    "layer": "a byte layer of the packet, in the journal's names",
+    "packet_type": "a ROHC packet type; at most 32 of them, then `other`",
+    "kind": "`measured` or `estimated`; never mixed",
+    "state": "`setup`, `transmit`, `receive`, `tail` or `sleep`",
+    "port": "a port of the HSE: `esp`, `rohc` or `plain`",
+    "run": "id of the run, in `testbed_run_info` and exemplars only",
+    "version": "version of the testbed",
+    "seed": "the run's seed",
+}
+"""Every label with the values it may have."""
+
+_RUN: Final = ("bench", "module", "origin")
+_MESSAGE: Final = (*_RUN, "security", "compression", "carrier", "ecl", "payload")
+_SESSION: Final = (*_RUN, "security", "compression", "carrier", "payload")
+
+
+def _counter(name: str, unit: str, labels: tuple[str, ...], text: str) -> Metric:
+    return Metric(
+        name=f"{PREFIX}{name}_total",
+        type=MetricType.COUNTER,
+        unit=unit,
+        labels=labels,
+        help=text,
+    )
+
+
+def _gauge(name: str, unit: str, labels: tuple[str, ...], text: str) -> Metric:
+    return Metric(
+        name=f"{PREFIX}{name}", type=MetricType.GAUGE, unit=unit, labels=labels, help=text
+    )
+
+
+def _histogram(
+    name: str, unit: str, labels: tuple[str, ...], buckets: tuple[float, ...], text: str
+) -> Metric:
+    return Metric(
+        name=f"{PREFIX}{name}",
+        type=MetricType.HISTOGRAM,
+        unit=unit,
+        labels=labels,
+        help=text,
+        buckets=buckets,
+    )
+
+
+CATALOGUE: Final[tuple[Metric, ...]] = (
+    Metric(
+        name=f"{PREFIX}run_info",
+        type=MetricType.INFO,
+        unit="",
+        labels=(*_RUN, "run", "version", "payload", "seed"),
+        help="The run that is being exported; always 1.",
+    ),
+    _gauge(
+        "run_planned_messages",
+        "messages",
+        _RUN,
+        "Messages that the run is to send, over all its configurations.",
+    ),
+    _gauge(
+        "run_time_scale_ratio",
+        "ratio",
+        _RUN,
+        "Seconds of module time per real second; 1 on real modules. Durations are module time.",
+    ),
+    _gauge("run_complete", "boolean", _RUN, "1 once the run came to its end, 0 before."),
+    _counter(
+        "messages",
+        "messages",
+        (*_MESSAGE, "outcome"),
+        "Messages by how they ended.",
+    ),
+    _counter(
+        "messages_unanswered",
+        "messages",
+        (*_MESSAGE, "reason"),
+        "Messages without an answer by reason, lost and failed together.",
+    ),
+    _histogram(
+        "message_latency_seconds",
+        "seconds",
+        _MESSAGE,
+        LATENCY_BUCKETS_S,
+        "Submission to delivery of the answer, in module time. A message without an answer counts "
+        "in the infinite bucket, so that quantiles do not improve by losing messages; it adds its "
+        "time-out to the sum.",
+    ),
+    _counter(
+        "message_packets",
+        "packets",
+        (*_MESSAGE, "direction"),
+        "Outer IP packets of messages; key exchanges are not among them.",
+    ),
+    _counter(
+        "message_bytes",
+        "bytes",
+        (*_MESSAGE, "direction", "layer"),
+        "Bytes of messages' outer IP packets by layer; the layers sum to the packets' sizes.",
+    ),
+    _counter(
+        "rohc_packets",
+        "packets",
+        (*_MESSAGE, "direction", "packet_type"),
+        "ROHC packets of messages by packet type.",
+    ),
+    _histogram(
+        "message_energy_joules",
+        "joules",
+        (*_MESSAGE, "kind"),
+        ENERGY_BUCKETS_J,
+        "Energy of a message, answered or not.",
+    ),
+    _counter(
+        "message_state_energy_joules",
+        "joules",
+        (*_MESSAGE, "kind", "state"),
+        "Energy of messages by what the module was doing.",
+    ),
+    _counter(
+        "sessions",
+        "sessions",
+        _SESSION,
+        "Sessions set up with the HSE: key exchanges that gave keys.",
+    ),
+    _counter(
+        "session_attempts",
+        "requests",
+        _SESSION,
+        "Requests sent to set sessions up, retransmissions included.",
+    ),
+    _counter(
+        "session_bytes",
+        "bytes",
+        (*_SESSION, "direction"),
+        "Bytes of key exchanges, outer headers included.",
+    ),
+    _histogram(
+        "session_setup_seconds",
+        "seconds",
+        _SESSION,
+        LATENCY_BUCKETS_S,
+        "First request to keys in place, in module time.",
+    ),
+    _gauge(
+        "module_ecl",
+        "level",
+        _RUN,
+        "Coverage enhancement level in the module's latest radio report.",
+    ),
+    _gauge(
+        "module_rsrp_dbm",
+        "dBm",
+        _RUN,
+        "Reference signal received power in the module's latest radio report.",
+    ),
+    _counter("hse_datagrams", "datagrams", ("port",), "Datagrams that the HSE read."),
+    _counter(
+        "hse_received_bytes", "bytes", ("port",), "Octets of the UDP payloads that the HSE read."
+    ),
+    _counter(
+        "hse_delivered", "messages", ("port",), "Messages that reached the HSE's application."
+    ),
+    _counter("hse_answered", "messages", ("port",), "Answers that the HSE gave back."),
+    _counter(
+        "hse_rejected",
+        "datagrams",
+        ("port", "reason"),
+        "Datagrams that the HSE refused, by reason; none of them reached the application.",
+    ),
+    _counter(
+        "hse_keepalives", "datagrams", (), "NAT keepalives that the HSE saw (RFC 3948 section 2.3)."
+    ),
+    _counter("hse_key_exchanges", "exchanges", (), "Key exchanges that gave the HSE a session."),
+    _gauge("hse_sessions", "sessions", (), "Sessions alive at the HSE."),
+    _gauge(
+        "hse_security_associations",
+        "associations",
+        (),
+        "Inbound security associations alive at the HSE.",
+    ),
+    _gauge(
+        "hse_rohc_contexts",
+        "channels",
+        (),
+        "ROHC channels alive at the HSE, one each way per session that compresses.",
+    ),
+)
+"""All metrics, in the order in which they are exported and documented."""
+
+_BY_NAME: Final = {entry.name: entry for entry in CATALOGUE}
+
+
+def metric(name: str) -> Metric:
+    """The metric of that name.
+
+    Args:
+        name: the exported name, such as ``testbed_messages_total``.
+
+    Raises:
+        KeyError: the catalogue has no such metric.
+    """
+    return _BY_NAME[name]
+
+
+def markdown() -> str:
+    """The catalogue as the tables of ``docs/metrics.md``."""
+    lines = ["| metric | type | unit | labels | what it says |", "|---|---|---|---|---|"]
+    for entry in CATALOGUE:
+        labels = ", ".join(f"`{label}`" for label in entry.labels) or "none"
+        text = entry.help
+        if entry.buckets:
+            text += f" Buckets: {', '.join(f'{bound:g}' for bound in entry.buckets)}."
+        lines.append(
+            f"| `{entry.name}` | {entry.type} | {entry.unit or 'none'} | {labels} | {text} |"
+        )
+    lines += ["", "| label | values |", "|---|---|"]
+    lines += [f"| `{label}` | {text} |" for label, text in LABELS.items()]
+    return "\n".join(lines) + "\n"
