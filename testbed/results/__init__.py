@@ -2,15 +2,21 @@
 
 Runners come in to write; analysis, metrics, report and command line to read. On the shelves:
 
-- ``directory``  the run directory: its name, its manifest, where everything in it is
-- ``manifest``   what the run was: versions, host, configuration, seed, module, clock
-- ``records``    the journal's records
-- ``journal``    the journal: one synced JSON object per line; the source of truth
-- ``pcapng``     captures: the format, written and read (pcap too)
-- ``capture``    the run's own capture, with the headers that the module and the HSE's host wrote
-- ``esp_sa``     the table with which Wireshark decrypts that capture
+- ``directory``       the run directory: its name, where everything in it is
+- ``manifest``        what the run was: versions, host, configuration, seed, module, clock
+- ``records``         the journal's records
+- ``journal``         the journal: one synced JSON object per line; the source of truth
+- ``pcapng``          the capture format, and its writer
+- ``links``           from a captured frame to the IP packet in it
+- ``capture_reader``  captures of any program, packet by packet: pcap and pcapng
+- ``capture``         the run's own capture, outer headers reconstructed
+- ``esp_sa``          the table with which Wireshark decrypts that capture
 """
 
+from testbed.results.capture import RunCapture
+from testbed.results.capture_reader import CapturedPacket, CaptureReader, NotACapture
+from testbed.results.directory import NotARunDirectory, RunDirectory
+from testbed.results.esp_sa import EspSaTable
 from testbed.results.journal import (
     Journal,
     JournalCorrupt,
@@ -21,6 +27,7 @@ from testbed.results.journal import (
     JournalWriter,
     read_journal,
 )
+from testbed.results.manifest import Manifest, ManifestError, TimeKind, start_manifest
 from testbed.results.records import (
     SCHEMA_VERSION,
     STAGES,
@@ -40,8 +47,11 @@ from testbed.results.records import (
 __all__ = [
     "SCHEMA_VERSION",
     "STAGES",
+    "CaptureReader",
+    "CapturedPacket",
     "EndRecord",
     "EnergyRecord",
+    "EspSaTable",
     "Journal",
     "JournalCorrupt",
     "JournalError",
@@ -49,14 +59,22 @@ __all__ = [
     "JournalReader",
     "JournalVersionError",
     "JournalWriter",
+    "Manifest",
+    "ManifestError",
     "MessageRecord",
+    "NotACapture",
+    "NotARunDirectory",
     "Outcome",
     "Record",
     "RecordError",
+    "RunCapture",
+    "RunDirectory",
     "RunRecord",
     "RunStatus",
     "SessionRecord",
     "Stage",
+    "TimeKind",
     "read_journal",
     "record_from_dict",
+    "start_manifest",
 ]
