@@ -1,0 +1,79 @@
+"""Virtual modules: NB-IoT modules made of software, on a pseudo-terminal or in memory.
+
+For whoever has no module at hand, needs a thousand hours of battery life by tomorrow, or wants to
+know what really happened inside. A virtual module answers as the real one does (its dialect is
+written from the maker's manual and from recordings), takes the time that the air takes, draws the
+current that follows from what it does, and reaches the real network of this machine.
+
+Who may come in: anybody who wants a module; ``python -m firmware_bridge.virtual bc66`` for people.
+The drivers of :mod:`firmware_bridge.modules` may not, nor may this room import them.
+
+On the shelves:
+
+* ``doors``: a module on a pty or in memory, in the running event loop; ``network``: its UDP sockets
+* ``module``: the module itself, sans-IO; ``actions``: what it wants of the network, what it reports
+* ``session``, ``commands``: the AT interpreter; ``dialects/``: one file per family
+* ``equipment``: registration, connection, power saving, traffic; ``rrc``: its states as a table
+* ``radio``: coverage and block timing; ``current``: what is drawn; ``parameters``: all figures with
+  their sources; ``settings``: what can be set; ``durations``: coded timers; ``scheduler``: timers
+"""
+
+from __future__ import annotations
+
+from firmware_bridge.virtual.actions import (
+    Action,
+    DatagramSent,
+    Event,
+    EventKind,
+    NameAsked,
+    SocketClosed,
+    SocketOpened,
+)
+from firmware_bridge.virtual.current import Draw, Energy, Part
+from firmware_bridge.virtual.dialects import FAMILIES
+from firmware_bridge.virtual.doors import (
+    Door,
+    MemoryDoor,
+    PtyDoor,
+    virtual_module_in_memory,
+    virtual_module_on_pty,
+)
+from firmware_bridge.virtual.module import VirtualModule
+from firmware_bridge.virtual.radio import Signal
+from firmware_bridge.virtual.rrc import ConnectionState
+from firmware_bridge.virtual.settings import (
+    CardSettings,
+    LineSettings,
+    ModuleSettings,
+    NetworkSettings,
+    PowerSettings,
+    RadioSettings,
+)
+
+__all__ = [
+    "FAMILIES",
+    "Action",
+    "CardSettings",
+    "ConnectionState",
+    "DatagramSent",
+    "Door",
+    "Draw",
+    "Energy",
+    "Event",
+    "EventKind",
+    "LineSettings",
+    "MemoryDoor",
+    "ModuleSettings",
+    "NameAsked",
+    "NetworkSettings",
+    "Part",
+    "PowerSettings",
+    "PtyDoor",
+    "RadioSettings",
+    "Signal",
+    "SocketClosed",
+    "SocketOpened",
+    "VirtualModule",
+    "virtual_module_in_memory",
+    "virtual_module_on_pty",
+]

@@ -1,0 +1,236 @@
+"""Doors to a virtual module: a pseudo-terminal for any program, or memory for this one.
+
+A door runs the module in the running event loop; the loop's clock is the module's time, so a loop
+whose clock runs fast makes a module that lives fast. It sleeps until the host writes, a datagram
+comes, or the module itself has something to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from firmware_bridge.virtual.current import Energy
+from firmware_bridge.virtual.module import VirtualModule
+from firmware_bridge.virtual.network import UdpNetwork
+from firmware_bridge.virtual.settings import ModuleSettings
+
+__all__ = ["Door", "MemoryDoor", "PtyDoor", "virtual_module_in_memory", "virtual_module_on_pty"]
+
+_READ = 4096
+_UNREAD_LIMIT = 65536
+"""Output kept for a host that does not read; what comes then is lost, as on a line without flow
+control."""
+
+
+class Door:
+    """A running module. Use one of the two functions that make doors; this is what they share.
+
+    Args:
+        family: Dialect, see :class:`~firmware_bridge.virtual.module.VirtualModule`.
+        settings: Likewise.
+        seed: Likewise.
+    """
+
+    def __init__(self, family: str, settings: ModuleSettings | None, seed: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.module = VirtualModule(family, settings, seed, self._loop.time())
+        """The module behind the door."""
+        self.network = UdpNetwork(self._datagram, self._resolved)
+        """Its UDP sockets."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._when: float | None = None
+
+    @property
+    def now(self) -> float:
+        """The module's time."""
+        return self._loop.time()
+
+    def energy(self) -> Energy:
+        """Energy the module has taken from its supply so far."""
+        energy = self.module.energy(self.now)
+        self._settle()
+        return energy
+
+    def silence(self, duration_s: float) -> None:
+        """Fault: the module neither hears nor answers for a while."""
+        self.module.silence(duration_s, self.now)
+        self._settle()
+
+    def garble(self, chunks: int) -> None:
+        """Fault: the next pieces of output are random bytes."""
+        self.module.garble(chunks, self.now)
+        self._settle()
+
+    def reboot(self) -> None:
+        """Fault: the module restarts by itself."""
+        self.module.reboot(self.now)
+        self._settle()
+
+    def wake_pin(self) -> None:
+        """A falling edge on the module's wake-up pin."""
+        self.module.wake_pin(self.now)
+        self._settle()
+
+    def close(self) -> None:
+        """Switch everything off."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.network.close()
+
+    def _hear(self, data: bytes) -> None:
+        self.module.write(data, self._loop.time())
+        self._settle()
+
+    def _datagram(self, socket: int, payload: bytes) -> None:
+        self.module.datagram(socket, payload, self._loop.time())
+        self._settle()
+
+    def _resolved(self, token: int, address: str | None) -> None:
+        self.module.resolved(token, address, self._loop.time())
+        self._settle()
+
+    def _due(self) -> None:
+        self._timer = None
+        # The loop may be a clock resolution early; the module's own time decides what is due.
+        self.module.advance(max(self._loop.time(), self._when or 0.0))
+        self._settle()
+
+    def _settle(self) -> None:
+        """Hand out what the module has to give, and set the alarm for what it will do next."""
+        for action in self.module.take_actions():
+            self.network.perform(action)
+        output = self.module.take_output()
+        if output:
+            self._say(output)
+        when = self.module.next_timer()
+        if self._timer is not None and when == self._when:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if when is not None:
+            self._when = when
+            self._timer = self._loop.call_at(when, self._due)
+
+    def _say(self, data: bytes) -> None:
+        raise NotImplementedError
+
+
+class PtyDoor(Door):
+    """The module on a pseudo-terminal.
+
+    Raises:
+        OSError: this system has no pseudo-terminals, or none left.
+    """
+
+    def __init__(self, family: str, settings: ModuleSettings | None, seed: int) -> None:
+        super().__init__(family, settings, seed)
+        try:
+            import pty
+            import tty
+        except ImportError:
+            raise OSError("pseudo-terminals need a POSIX system") from None
+
+        self._master, self._slave = pty.openpty()
+        # The slave stays open: else the master reads an error whenever no client has it open.
+        tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
+        self.path = os.ttyname(self._slave)
+        """Device to open, ``/dev/pts/N``."""
+        self._unread = bytearray()
+        self._loop.add_reader(self._master, self._readable)
+        self._settle()
+
+    def close(self) -> None:
+        """Switch the module off and remove the device."""
+        super().close()
+        self._loop.remove_reader(self._master)
+        self._loop.remove_writer(self._master)
+        os.close(self._master)
+        os.close(self._slave)
+
+    def _readable(self) -> None:
+        try:
+            data = os.read(self._master, _READ)
+        except (BlockingIOError, InterruptedError):
+            return
+        if data:
+            self._hear(data)
+
+    def _say(self, data: bytes) -> None:
+        room = _UNREAD_LIMIT - len(self._unread)
+        waiting = bool(self._unread)
+        self._unread += data[:room]
+        if not waiting:
+            self._flush()
+
+    def _flush(self) -> None:
+        try:
+            written = os.write(self._master, self._unread)
+        except (BlockingIOError, InterruptedError):
+            written = 0
+        del self._unread[:written]
+        if self._unread:
+            self._loop.add_writer(self._master, self._flush)
+        else:
+            self._loop.remove_writer(self._master)
+
+
+class MemoryDoor(Door):
+    """The module in this process: bytes in by :meth:`write`, out to a function."""
+
+    def __init__(self, family: str, settings: ModuleSettings | None, seed: int) -> None:
+        super().__init__(family, settings, seed)
+        self._receiver: Callable[[bytes], None] | None = None
+        self._settle()
+
+    def connect(self, receiver: Callable[[bytes], None]) -> None:
+        """From now on ``receiver`` gets what the module sends; before, it was lost."""
+        self._receiver = receiver
+
+    def disconnect(self) -> None:
+        """Nobody listens any more."""
+        self._receiver = None
+
+    def write(self, data: bytes) -> None:
+        """The host writes ``data``."""
+        self._hear(data)
+
+    def _say(self, data: bytes) -> None:
+        if self._receiver is not None:
+            self._receiver(data)
+
+
+@asynccontextmanager
+async def virtual_module_on_pty(
+    family: str = "bc66", *, settings: ModuleSettings | None = None, seed: int = 0
+) -> AsyncIterator[PtyDoor]:
+    """A virtual module on a pseudo-terminal, for as long as the context lasts.
+
+    ``door.path`` is what a serial program opens, any number of times; ``door.module`` is the
+    module. Its time is the running loop's.
+
+    Raises:
+        ValueError: no such family.
+        OSError: no pseudo-terminal to be had.
+    """
+    with contextlib.closing(PtyDoor(family, settings, seed)) as door:
+        yield door
+
+
+@asynccontextmanager
+async def virtual_module_in_memory(
+    family: str = "bc66", *, settings: ModuleSettings | None = None, seed: int = 0
+) -> AsyncIterator[MemoryDoor]:
+    """A virtual module without a device, for as long as the context lasts.
+
+    Raises:
+        ValueError: no such family.
+    """
+    with contextlib.closing(MemoryDoor(family, settings, seed)) as door:
+        yield door
