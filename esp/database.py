@@ -76,8 +76,10 @@ class SecurityAssociationDatabase(Generic[Owner]):
         :class:`~esp.errors.ReservedSpi` or :class:`~esp.errors.UnknownSpi`.
         """
         entry = self._by_spi.get(packet[:4])
-        if entry is not None:
-            return entry
+        return entry if entry is not None else self._missing(packet)
+
+    def _missing(self, packet: bytes) -> Entry[Owner]:
+        """Say why a packet finds nothing."""
         if len(packet) < 8:
             raise Truncated("the packet ends before its sequence number")
         if packet[:3] == b"\0\0\0":
@@ -86,7 +88,7 @@ class SecurityAssociationDatabase(Generic[Owner]):
 
     def unprotect(self, packet: bytes) -> tuple[Entry[Owner], Unprotected]:
         """Find the SA of a packet and open it; raises what the two steps raise."""
-        entry = self.find(packet)
+        entry = self._by_spi.get(packet[:4]) or self._missing(packet)
         return entry, entry.association.unprotect(packet)
 
     def allocate_spi(self) -> int:

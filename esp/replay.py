@@ -22,7 +22,10 @@ class ReplayWindow:
     this window was made; it and all below count as accepted.
     """
 
-    __slots__ = ("_mask", "_seen", "_size", "_top")
+    __slots__ = ("_mask", "_seen", "_size", "top")
+
+    top: int
+    """The highest sequence number accepted so far, 0 before the first."""
 
     def __init__(self, size: int = 64, *, top: int = 0) -> None:
         if size and not 32 <= size <= 4096:
@@ -31,7 +34,7 @@ class ReplayWindow:
             raise InvalidParameter("a sequence number has at most 64 bits")
         self._size = size
         self._mask = (1 << size) - 1
-        self._top = top
+        self.top = top
         # Number 0 is never sent, since a sender starts with 1 (RFC 4303 section 2.2).
         self._seen = self._mask | 1
 
@@ -40,14 +43,9 @@ class ReplayWindow:
         """Packets that the window spans, 0 when the check is off."""
         return self._size
 
-    @property
-    def top(self) -> int:
-        """The highest sequence number accepted so far, 0 before the first."""
-        return self._top
-
     def check(self, sequence: int) -> None:
         """Raise when the number was accepted before, or is too old to be told; change nothing."""
-        behind = self._top - sequence
+        behind = self.top - sequence
         if behind < 0 or not self._size:
             return
         if behind >= self._size:
@@ -57,13 +55,13 @@ class ReplayWindow:
 
     def accept(self, sequence: int) -> int:
         """Mark a number whose packet verified; how far it lies behind the newest, 0 if newest."""
-        behind = self._top - sequence
+        behind = self.top - sequence
         if behind >= 0:
             if behind < self._size:
                 self._seen |= 1 << behind
             return behind
         self._seen = (self._seen << -behind | 1) & self._mask if -behind < self._size else 1
-        self._top = sequence
+        self.top = sequence
         return 0
 
     def full_number(self, low: int) -> int:
@@ -75,7 +73,7 @@ class ReplayWindow:
         Raises :class:`~esp.errors.OutsideWindow` when that leads before the first subspace or
         past the last.
         """
-        top = self._top
+        top = self.top
         top_low = top & _LOW
         high = top >> 32
         span = self._size or 64

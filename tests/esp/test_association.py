@@ -36,7 +36,6 @@ from esp.errors import (
     UnknownSpi,
     WrongNextHeader,
 )
-from esp.replay import ReplayWindow
 from esp.transforms import Transform, new_transform
 
 GCM = suite("aes-gcm-16-128")
@@ -239,18 +238,16 @@ def test_a_forged_packet_far_ahead_does_not_move_the_window() -> None:
     assert inbound.unprotect(good[1]).sequence == 2
 
 
-def test_the_forged_packet_would_shut_out_good_ones_if_the_window_moved_first(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    check = ReplayWindow.check
-
-    def check_and_accept(self: ReplayWindow, sequence: int) -> None:
-        check(self, sequence)
-        self.accept(sequence)
-
-    monkeypatch.setattr(ReplayWindow, "check", check_and_accept)
+def test_the_forged_packet_would_shut_out_good_ones_if_the_window_moved_first() -> None:
     outbound, inbound = pair()
     good = outbound.protect(b"x", 17)
+    checked = inbound._open
+
+    def window_first(packet: bytes, sequence: int) -> bytes:
+        inbound.window.accept(sequence)
+        return checked(packet, sequence)
+
+    inbound._open = window_first
     with pytest.raises(BadIcv):
         inbound.unprotect(good[:4] + b"\x7f\xff\xff\xff" + good[8:])
     with pytest.raises(OutsideWindow):
@@ -376,20 +373,12 @@ def test_bad_padding_passes_when_its_check_is_switched_off(
 ) -> None:
     import esp.association
 
-    class Anything(bytes):
-        def __getitem__(self, item: object) -> Anything:  # type: ignore[override]
-            return self
-
-        def __eq__(self, other: object) -> bool:
-            return True
-
+    class Anything:
         def __ne__(self, other: object) -> bool:
             return False
 
-        __hash__ = bytes.__hash__
-
     _, inbound = pair()
-    monkeypatch.setattr(esp.association, "_PADDING", Anything())
+    monkeypatch.setattr(esp.association, "_PADDING", [Anything()] * 256)
     assert inbound.unprotect(forge(b"data\0\1\x11")).payload == b"data"
 
 
