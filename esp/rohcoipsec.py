@@ -53,6 +53,10 @@ class DecompressedLike(Protocol):
         """The IP packet, None for feedback only and for all segments but the last."""
 
     @property
+    def packet_type(self) -> str:
+        """The packet type's name, such as UO-0."""
+
+    @property
     def feedback(self) -> bytes:
         """For the peer's compressor, empty when there is none."""
 
