@@ -1,0 +1,45 @@
+"""The HSE emulator: the Home Security Endpoint that terminates the UE's protection.
+
+``testbed hse`` runs it as a process of its own; ``testbed run`` starts one in its own event loop
+when the bench names none. On the shelves:
+
+- ``applications.py``  what answers the messages that come out of the security association
+- ``gateway.py``       sans-IO: a datagram in, counted events and datagrams out; never raises on
+                       what a peer sent
+- ``endpoint.py``      non-blocking UDP sockets with a bounded drain per wake-up
+- ``server.py``        gateway and endpoint together, started and stopped
+
+Three ports: ESP in UDP with the key exchange behind the non-ESP marker, ROHC packets without
+security, and plain datagrams.
+"""
+
+from testbed.hse.applications import Application, EchoApplication, Request
+from testbed.hse.endpoint import Endpoint
+from testbed.hse.gateway import (
+    Gateway,
+    GatewayLimits,
+    GatewayObserver,
+    GatewaySnapshot,
+    HsePort,
+    Passage,
+    Reply,
+)
+from testbed.hse.server import HseServer, ListenAddresses, ServerObserver, Way
+
+__all__ = [
+    "Application",
+    "EchoApplication",
+    "Endpoint",
+    "Gateway",
+    "GatewayLimits",
+    "GatewayObserver",
+    "GatewaySnapshot",
+    "HsePort",
+    "HseServer",
+    "ListenAddresses",
+    "Passage",
+    "Reply",
+    "Request",
+    "ServerObserver",
+    "Way",
+]

@@ -1,0 +1,186 @@
+"""Gateway and endpoint together: an HSE that can be started and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from types import TracebackType
+
+from esp import keying
+from testbed.hse.applications import Application, EchoApplication
+from testbed.hse.endpoint import Endpoint
+from testbed.hse.gateway import (
+    Gateway,
+    GatewayLimits,
+    GatewayObserver,
+    GatewaySnapshot,
+    HsePort,
+    Passage,
+    Reply,
+)
+
+__all__ = ["HseServer", "ListenAddresses", "ServerObserver", "Way"]
+
+SocketAddress = tuple[str, int]
+
+
+class Way(StrEnum):
+    """Which way a datagram went at the HSE's sockets."""
+
+    IN = "in"
+    OUT = "out"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenAddresses:
+    """Where an HSE listens; a port of 0 lets the system choose."""
+
+    host: str = "127.0.0.1"
+    """Address of all three ports."""
+    esp_port: int = 4500
+    """ESP in UDP and the key exchange."""
+    rohc_port: int = 4501
+    """ROHC packets without security."""
+    plain_port: int = 4502
+    """Datagrams without anything."""
+
+
+class ServerObserver:
+    """What somebody beside the HSE may want to see; every method does nothing here."""
+
+    def passed(self, passage: Passage) -> None:
+        """A message reached the application."""
+
+    def keyed(self, session: keying.Session) -> None:
+        """A key exchange gave new keys."""
+
+    def datagram(self, way: Way, port: HsePort, data: bytes, peer: SocketAddress) -> None:
+        """A datagram was read from, or written to, a socket."""
+
+
+class _ObserverWithClock(GatewayObserver):
+    def __init__(self, observer: ServerObserver, clock: Callable[[], float]) -> None:
+        self._observer = observer
+        self._clock = clock
+
+    def clock(self) -> float:
+        return self._clock()
+
+    def passed(self, passage: Passage) -> None:
+        self._observer.passed(passage)
+
+    def keyed(self, session: keying.Session) -> None:
+        self._observer.keyed(session)
+
+
+class HseServer:
+    """An HSE on three UDP sockets in the running event loop.
+
+    Args:
+        secrets: gives the secret shared with an identity, or ``None`` for a stranger.
+        listen: where to listen.
+        application: answers messages; an echo by default.
+        limits: bounds on what peers can make it remember.
+        random: gives random octets for SPIs and nonces; the operating system's by default.
+        observer: sees passages, sessions and datagrams.
+
+    Raises:
+        LabFault: an address can't be bound (from `start`).
+    """
+
+    def __init__(
+        self,
+        *,
+        secrets: Callable[[str], bytes | None],
+        listen: ListenAddresses | None = None,
+        application: Application | None = None,
+        limits: GatewayLimits | None = None,
+        random: Callable[[int], bytes] = os.urandom,
+        observer: ServerObserver | None = None,
+    ) -> None:
+        self._secrets = secrets
+        self._listen = listen or ListenAddresses()
+        self._application = application or EchoApplication()
+        self._limits = limits
+        self._random = random
+        self._observer = observer
+        self._endpoints: dict[HsePort, Endpoint] = {}
+        self._gateway: Gateway | None = None
+
+    async def start(self) -> None:
+        """Bind the sockets and begin to serve."""
+        loop = asyncio.get_running_loop()
+        watcher = None if self._observer is None else _ObserverWithClock(self._observer, loop.time)
+        gateway = Gateway(
+            secrets=self._secrets,
+            application=self._application,
+            limits=self._limits,
+            random=self._random,
+            observer=watcher,
+        )
+        self._gateway = gateway
+        ports = {
+            HsePort.ESP: self._listen.esp_port,
+            HsePort.ROHC: self._listen.rohc_port,
+            HsePort.PLAIN: self._listen.plain_port,
+        }
+        try:
+            for port, number in ports.items():
+                self._endpoints[port] = Endpoint(
+                    self._listen.host, number, self._receiver(gateway, port)
+                )
+        except BaseException:
+            self.close()
+            raise
+
+    def _receiver(self, gateway: Gateway, port: HsePort) -> Callable[[bytes, SocketAddress], None]:
+        endpoints = self._endpoints
+        observer = self._observer
+        now = asyncio.get_running_loop().time
+        receive = gateway.receive
+
+        def send(reply: Reply) -> None:
+            endpoints[reply.port].send(reply.data, reply.destination)
+
+        def quiet(data: bytes, source: SocketAddress) -> None:
+            for reply in receive(port, data, source, now()):
+                send(reply)
+
+        def watched(data: bytes, source: SocketAddress) -> None:
+            assert observer is not None
+            observer.datagram(Way.IN, port, data, source)
+            for reply in receive(port, data, source, now()):
+                send(reply)
+                observer.datagram(Way.OUT, reply.port, reply.data, reply.destination)
+
+        return quiet if observer is None else watched
+
+    def address(self, port: HsePort) -> SocketAddress:
+        """Where a port is bound, once the server is started."""
+        return self._endpoints[port].address
+
+    def snapshot(self) -> GatewaySnapshot:
+        """What the gateway has counted so far."""
+        if self._gateway is None:
+            raise RuntimeError("the HSE is not started")
+        return self._gateway.snapshot()
+
+    def close(self) -> None:
+        """Close the sockets; may be called twice."""
+        for endpoint in self._endpoints.values():
+            endpoint.close()
+
+    async def __aenter__(self) -> HseServer:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,320 @@
+"""The layers of the UE's stack.
+
+A layer maps a packet down towards the wire and up again, and counts its octets by the layers of
+`testbed.analysis.bytes`. A stack is a list of them; another way to protect or compress a message
+is another layer, not another program.
+
+========================  =================================================================
+layer                     down
+========================  =================================================================
+`InnerPackets`            the device's IP packet as it is (tunnel mode, ROHC)
+`InnerDatagrams`          its UDP datagram, summed over the carrier's addresses (transport mode)
+`Payloads`                its payload alone (the module writes every header)
+`Compression`             ROHC over the inner headers
+`CompressionInTunnel`     the same, inside ESP
+`Protection`              ESP
+`ModuleDatagrams`         the UDP and IP header that the module writes around it
+========================  =================================================================
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import esp
+import rohc
+from esp.rohcoipsec import CompressedTunnel
+from testbed.analysis.bytes import Layer, LayerBytes
+from testbed.packets import (
+    IPV4_HEADER_BYTES,
+    UDP_HEADER_BYTES,
+    InnerPacket,
+    PacketError,
+    build_udp_datagram,
+    parse_udp_packet,
+)
+from testbed.results.records import Stage
+
+__all__ = [
+    "Compression",
+    "CompressionInTunnel",
+    "InnerDatagrams",
+    "InnerPackets",
+    "ModuleDatagrams",
+    "Payloads",
+    "Protection",
+    "StackLayer",
+    "Unit",
+]
+
+
+@dataclass(slots=True, kw_only=True)
+class Unit:
+    """One packet on its way through the stack."""
+
+    data: bytes
+    """The packet as it stands between two layers."""
+    next_header: int = 0
+    """IP protocol number of `data`, as ESP names its payload; 0 where it has none."""
+    counts: dict[Layer, int] = field(default_factory=dict)
+    """Octets by layer, as counted so far."""
+    packet_type: str | None = None
+    """The ROHC packet type, such as ``UO-0``, where one was used."""
+    opened: esp.Unprotected | None = None
+    """What ESP said about it, on the way up."""
+
+    @property
+    def layer_bytes(self) -> LayerBytes:
+        """What was counted, as the journal holds it."""
+        return LayerBytes(**{layer.value: count for layer, count in self.counts.items()})
+
+
+class StackLayer(ABC):
+    """One layer of the stack.
+
+    Both methods take ``now`` in seconds and change the unit in place. `up` raises
+    :class:`esp.RemoteError`, :class:`rohc.RohcError` or :class:`PacketError` for what it refuses.
+    """
+
+    name: ClassVar[str]
+    """The layer's name, for people."""
+    down_stage: ClassVar[Stage | None] = None
+    """The stage of a trace that is reached when `down` is done."""
+    up_stage: ClassVar[Stage | None] = None
+    """The stage of a trace that is reached when `up` is done."""
+
+    @abstractmethod
+    def down(self, unit: Unit, now: float) -> None:
+        """Towards the wire."""
+
+    @abstractmethod
+    def up(self, unit: Unit, now: float) -> None:
+        """Towards the application: `data` ends as the application's payload."""
+
+
+class InnerPackets(StackLayer):
+    """The device's own IP packet, carried as it is."""
+
+    name = "inner IP and UDP"
+
+    def down(self, unit: Unit, now: float) -> None:
+        """Count the headers of the packet; it stays as it is."""
+        packet = self._count(unit)
+        unit.next_header = esp.NEXT_HEADER_IPV4 if packet.version == 4 else esp.NEXT_HEADER_IPV6
+
+    def up(self, unit: Unit, now: float) -> None:
+        """Take the payload out of the packet."""
+        packet = self._count(unit)
+        if Layer.ROHC_HEADER in unit.counts:
+            unit.counts[Layer.ROHC_HEADER] -= len(packet.payload)
+        unit.data = packet.payload
+
+    @staticmethod
+    def _count(unit: Unit) -> InnerPacket:
+        packet = parse_udp_packet(unit.data)
+        if Layer.ROHC_HEADER not in unit.counts:  # else they are inside the compressed header
+            unit.counts[Layer.INNER_IP] = packet.ip_header_bytes
+            unit.counts[Layer.INNER_UDP] = UDP_HEADER_BYTES
+        unit.counts[Layer.APPLICATION] = len(packet.payload)
+        return packet
+
+
+class InnerDatagrams(StackLayer):
+    """The device's UDP datagram, for transport mode: the IP header is the carrier's.
+
+    Going down, the checksum is that of a stack on the module: over the module's address and the
+    HSE's. Coming up it is not looked at, since a NAT has changed the addresses (RFC 3948 section
+    3.1.2, third way).
+
+    Args:
+        module_address: the address that the network gave the module.
+        hse_address: the HSE's address, as text, of the same IP version.
+    """
+
+    name = "inner UDP"
+
+    def __init__(self, module_address: str, hse_address: str) -> None:
+        self._module_address = module_address
+        self._hse_address = hse_address
+
+    def down(self, unit: Unit, now: float) -> None:
+        """Rebuild the datagram over the carrier's addresses."""
+        packet = parse_udp_packet(unit.data)
+        unit.data = build_udp_datagram(
+            self._module_address,
+            self._hse_address,
+            packet.source_port,
+            packet.destination_port,
+            packet.payload,
+        )
+        unit.next_header = esp.NEXT_HEADER_UDP
+        unit.counts[Layer.INNER_UDP] = UDP_HEADER_BYTES
+        unit.counts[Layer.APPLICATION] = len(packet.payload)
+
+    def up(self, unit: Unit, now: float) -> None:
+        """Take the payload out of the datagram."""
+        datagram = unit.data
+        if len(datagram) < UDP_HEADER_BYTES:
+            raise PacketError("truncated", f"{len(datagram)} octets are less than a UDP header")
+        length = int.from_bytes(datagram[4:6], "big")
+        if not UDP_HEADER_BYTES <= length <= len(datagram):
+            raise PacketError("bad-length", f"UDP length {length} in {len(datagram)} octets")
+        unit.data = datagram[UDP_HEADER_BYTES:length]
+        unit.counts[Layer.INNER_UDP] = UDP_HEADER_BYTES
+        unit.counts[Layer.APPLICATION] = len(unit.data)
+
+
+class Payloads(StackLayer):
+    """The payload alone: the module's own headers are all there are."""
+
+    name = "payload"
+
+    def down(self, unit: Unit, now: float) -> None:
+        """Take the payload out of the device's packet."""
+        unit.data = parse_udp_packet(unit.data).payload
+        unit.counts[Layer.APPLICATION] = len(unit.data)
+
+    def up(self, unit: Unit, now: float) -> None:
+        """Nothing to take off."""
+        unit.counts[Layer.APPLICATION] = len(unit.data)
+
+
+class Compression(StackLayer):
+    """ROHC over the inner headers, the ROHC packet being the payload of the module's datagram.
+
+    Args:
+        compressor: of the uplink.
+        decompressor: of the downlink.
+    """
+
+    name = "ROHC"
+    down_stage = Stage.COMPRESSED
+
+    def __init__(self, compressor: rohc.Compressor, decompressor: rohc.Decompressor) -> None:
+        self._compressor = compressor
+        self._decompressor = decompressor
+
+    def down(self, unit: Unit, now: float) -> None:
+        """Compress."""
+        compressed = self._compressor.compress(unit.data, now)
+        _count_compressed(unit, compressed, self._compressor)
+
+    def up(self, unit: Unit, now: float) -> None:
+        """Decompress."""
+        result = self._decompressor.decompress(unit.data, now)
+        if result.feedback_received:
+            self._compressor.deliver_feedback(result.feedback_received)
+        if result.feedback:
+            self._compressor.queue_feedback(result.feedback)
+        _count_decompressed(unit, result.packet, result.packet_type)
+
+
+class CompressionInTunnel(StackLayer):
+    """ROHC inside a tunnel (RFC 5858): between the inner packets and ESP.
+
+    Args:
+        tunnel: the session's channels and associations.
+    """
+
+    name = "ROHC"
+    down_stage = Stage.COMPRESSED
+
+    def __init__(self, tunnel: CompressedTunnel, compressor: rohc.Compressor) -> None:
+        self._tunnel = tunnel
+        self._compressor = compressor
+
+    def down(self, unit: Unit, now: float) -> None:
+        """Compress; what the compressor does not take stays as it is."""
+        compressed, unit.next_header = self._tunnel.compress(unit.data, now)
+        if unit.next_header == esp.NEXT_HEADER_ROHC:
+            _count_compressed(unit, compressed, self._compressor)
+
+    def up(self, unit: Unit, now: float) -> None:
+        """Decompress what ESP says is compressed."""
+        if unit.opened is None or unit.next_header != esp.NEXT_HEADER_ROHC:
+            return
+        result = self._tunnel.decompress(unit.opened, now)
+        packet_type = None if result.rohc is None else str(result.rohc.packet_type)
+        _count_decompressed(unit, result.packet, packet_type)
+
+
+def _count_compressed(unit: Unit, compressed: bytes, compressor: rohc.Compressor) -> None:
+    for inside in (Layer.INNER_IP, Layer.INNER_UDP):
+        unit.counts.pop(inside, None)
+    unit.counts[Layer.ROHC_HEADER] = len(compressed) - unit.counts[Layer.APPLICATION]
+    unit.packet_type = None if compressor.last is None else compressor.last.packet_type
+    unit.data = compressed
+
+
+def _count_decompressed(unit: Unit, packet: bytes | None, packet_type: str | None) -> None:
+    if packet is None:
+        raise PacketError("feedback", "feedback only: no packet in it")
+    # The header is what is left when the payload is taken off: `InnerPackets.up` does that.
+    unit.counts[Layer.ROHC_HEADER] = len(unit.data)
+    unit.packet_type = packet_type
+    unit.data = packet
+
+
+class Protection(StackLayer):
+    """ESP, from SPI to ICV.
+
+    Args:
+        outbound: the sending association.
+        inbound: the receiving association.
+        suite: of both.
+    """
+
+    name = "ESP"
+    down_stage = Stage.PROTECTED
+    up_stage = Stage.UNPROTECTED
+
+    def __init__(
+        self,
+        outbound: esp.OutboundAssociation,
+        inbound: esp.InboundAssociation,
+        suite: esp.Suite,
+    ) -> None:
+        self._outbound = outbound
+        self._inbound = inbound
+        self._suite = suite
+
+    def down(self, unit: Unit, now: float) -> None:
+        """Number, pad, seal."""
+        protected = self._outbound.protect(unit.data, unit.next_header)
+        self._count(unit, len(unit.data), len(protected))
+        unit.data = protected
+
+    def up(self, unit: Unit, now: float) -> None:
+        """Check and open (RFC 4303 section 3.4)."""
+        opened = self._inbound.unprotect(unit.data)
+        if opened.is_dummy:
+            raise PacketError("dummy", "a dummy packet: nothing in it")
+        self._count(unit, len(opened.payload), len(unit.data))
+        unit.opened = opened
+        unit.data = opened.payload
+        unit.next_header = opened.next_header
+
+    def _count(self, unit: Unit, payload_bytes: int, packet_bytes: int) -> None:
+        parts = esp.esp_parts(self._suite, payload_bytes, packet_bytes)
+        unit.counts[Layer.ESP_HEADER] = parts.header
+        unit.counts[Layer.ESP_IV] = parts.iv
+        unit.counts[Layer.ESP_PADDING] = parts.padding
+        unit.counts[Layer.ESP_TRAILER] = parts.trailer
+        unit.counts[Layer.ESP_ICV] = parts.icv
+
+
+class ModuleDatagrams(StackLayer):
+    """The UDP and IP header that the module itself writes, seen from this side of the line."""
+
+    name = "module's UDP and IP"
+
+    def down(self, unit: Unit, now: float) -> None:
+        """Count what the module will add."""
+        unit.counts[Layer.OUTER_UDP] = UDP_HEADER_BYTES
+        unit.counts[Layer.OUTER_IP] = IPV4_HEADER_BYTES
+
+    def up(self, unit: Unit, now: float) -> None:
+        """Count what the module has taken off."""
+        self.down(unit, now)

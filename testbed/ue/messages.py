@@ -1,0 +1,177 @@
+"""One message sent and its answer awaited: the trace, the bytes, the outcome."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import esp
+import rohc
+from firmware_bridge import CommandFailed, ModuleError, ModuleTimeout, PayloadTooLarge, SocketLost
+from testbed.analysis.bytes import LayerBytes
+from testbed.errors import UsageError
+from testbed.hse import Passage
+from testbed.packets import PacketError
+from testbed.results.records import Outcome, Stage
+from testbed.traffic import Message
+from testbed.ue.layers import Unit
+from testbed.ue.session import UeSession
+
+__all__ = ["Exchange", "exchange_message"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Exchange:
+    """What became of one message; `stages` goes on filling until the radio is released."""
+
+    message: Message
+    """What was sent."""
+    submitted_at: float
+    """Loop time of the submission, in seconds."""
+    outcome: Outcome = Outcome.LOST
+    """How it ended."""
+    reason: str | None = None
+    """Why, unless it was answered."""
+    stages: dict[Stage, float] = field(default_factory=dict)
+    """Loop time of each stage that was observed."""
+    uplink_bytes: LayerBytes | None = None
+    """The message by layer."""
+    downlink_bytes: LayerBytes | None = None
+    """The answer by layer."""
+    uplink_packet: str | None = None
+    """ROHC packet type of the message."""
+    downlink_packet: str | None = None
+    """ROHC packet type of the answer."""
+    strays: int = 0
+    """Datagrams that were no answer to this message: late ones, or refused."""
+
+    def mark(self, stage: Stage, at: float) -> None:
+        """Note the first time that a stage is reached."""
+        if at >= self.submitted_at:
+            self.stages.setdefault(stage, at)
+
+    def passed_hse(self, passage: Passage) -> None:
+        """Note what the HSE saw, if it is this message."""
+        if passage.payload != self.message.payload or passage.received_at < self.submitted_at:
+            return
+        self.mark(Stage.HSE_RECEIVED, passage.received_at)
+        if passage.verified_at is not None:
+            self.mark(Stage.HSE_VERIFIED, passage.verified_at)
+        if passage.decompressed_at is not None:
+            self.mark(Stage.HSE_DECOMPRESSED, passage.decompressed_at)
+        if passage.answered_at is not None:
+            self.mark(Stage.HSE_ANSWERED, passage.answered_at)
+
+    @property
+    def stages_s(self) -> dict[str, float]:
+        """Seconds after submission by stage, in the order of the way of a message."""
+        return {
+            stage.value: round(self.stages[stage] - self.submitted_at, 6)
+            for stage in Stage
+            if stage in self.stages
+        }
+
+    @property
+    def latency_s(self) -> float | None:
+        """Submission to delivery, in seconds; ``None`` unless answered."""
+        if self.outcome is not Outcome.ANSWERED:
+            return None
+        return round(self.stages[Stage.DELIVERED] - self.submitted_at, 6)
+
+
+async def exchange_message(
+    session: UeSession, exchange: Exchange, *, answer_timeout_s: float
+) -> None:
+    """Send a message down the session's stack and await its answer.
+
+    Args:
+        session: open.
+        exchange: is filled; its `submitted_at` is the loop's time now.
+        answer_timeout_s: how long after submission the answer may come, in seconds.
+
+    Raises:
+        UsageError: the message does not fit the module's socket; the text gives the figures.
+        firmware_bridge.ModuleError: the module fails in a way that ends the run.
+    """
+    loop = asyncio.get_running_loop()
+    exchange.mark(Stage.SUBMITTED, exchange.submitted_at)
+    unit = Unit(data=exchange.message.packet)
+    for layer in session.stack.layers:
+        layer.down(unit, loop.time())
+        if layer.down_stage is not None:
+            exchange.mark(layer.down_stage, loop.time())
+    exchange.uplink_bytes = unit.layer_bytes
+    exchange.uplink_packet = unit.packet_type
+    try:
+        receipt = await session.send(unit.data)
+    except PayloadTooLarge as error:
+        overhead = len(unit.data) - len(exchange.message.payload)
+        raise UsageError(
+            f"message {exchange.message.index} has {len(exchange.message.payload)} octets, "
+            f"{len(unit.data)} as {session.configuration.name}; the module's socket takes "
+            f"{session.max_payload}",
+            hint=(
+                f"At most {max(session.max_payload - overhead, 0)} octets of payload fit here: "
+                "choose another configuration or shorter messages."
+            ),
+        ) from error
+    except (CommandFailed, ModuleTimeout, SocketLost) as error:
+        exchange.outcome = Outcome.FAILED
+        exchange.reason = f"not sent: {error}"
+        return
+    exchange.mark(Stage.AT_WRITTEN, receipt.written_at)
+    exchange.mark(Stage.ACCEPTED, receipt.accepted_at)
+    await _await_answer(session, exchange, exchange.submitted_at + answer_timeout_s)
+
+
+async def _await_answer(session: UeSession, exchange: Exchange, deadline: float) -> None:
+    loop = asyncio.get_running_loop()
+    refused: str | None = None
+    while True:
+        remaining = deadline - loop.time()
+        if remaining <= 0:
+            break
+        try:
+            received = await session.receive(remaining)
+        except TimeoutError:
+            break
+        except SocketLost as error:
+            exchange.reason = f"no answer: {error}"
+            return
+        unit = Unit(data=received.data)
+        try:
+            unprotected_at = _climb(session, unit)
+        except esp.RemoteError as error:
+            refused = error.reason
+        except rohc.RohcError:
+            refused = "decompression-failed"
+        except PacketError as error:
+            refused = f"inner-{error.reason}"
+        else:
+            if unit.data == exchange.message.payload:
+                exchange.mark(Stage.RECEIVED, received.at)
+                if unprotected_at is not None:
+                    exchange.mark(Stage.UNPROTECTED, unprotected_at)
+                exchange.mark(Stage.DELIVERED, loop.time())
+                exchange.outcome = Outcome.ANSWERED
+                exchange.downlink_bytes = unit.layer_bytes
+                exchange.downlink_packet = unit.packet_type
+                return
+        exchange.strays += 1
+    exchange.reason = "no answer in time" if refused is None else f"answer refused: {refused}"
+
+
+def _climb(session: UeSession, unit: Unit) -> float | None:
+    """Take a datagram up the stack; gives when ESP accepted it, if ESP was there."""
+    loop = asyncio.get_running_loop()
+    unprotected_at = None
+    for layer in reversed(session.stack.layers):
+        layer.up(unit, loop.time())
+        if layer.up_stage is Stage.UNPROTECTED:
+            unprotected_at = loop.time()
+    return unprotected_at
+
+
+def is_fatal(error: ModuleError) -> bool:
+    """Whether a module's failure ends the run rather than one message."""
+    return not isinstance(error, (CommandFailed, ModuleTimeout, SocketLost))

@@ -1,0 +1,310 @@
+"""A module socket towards the HSE, keyed where the configuration asks for it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import esp
+from esp import keying
+from esp.errors import PeerRefused
+from firmware_bridge import (
+    DatagramSocket,
+    Module,
+    Received,
+    ReleaseAssistance,
+    SendReceipt,
+    SocketLost,
+)
+from testbed.bench import Configuration, Security
+from testbed.errors import LabFault, UsageError
+from testbed.packets import IPV4_HEADER_BYTES, UDP_HEADER_BYTES
+from testbed.results.records import SessionRecord
+from testbed.ue.stack import UeStack, build_stack
+
+__all__ = ["DEFAULT_SUITE", "HseAddresses", "KeyingTimeouts", "Secret", "UeSession", "WireObserver"]
+
+DEFAULT_SUITE = "aes-gcm-16-128"
+"""The suite that ESP uses."""
+
+_OUTER_BYTES = IPV4_HEADER_BYTES + UDP_HEADER_BYTES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HseAddresses:
+    """Where the HSE is, as the module's network reaches it."""
+
+    host: str
+    """Address or name."""
+    esp_port: int
+    """ESP in UDP and the key exchange."""
+    rohc_port: int
+    """ROHC packets without security."""
+    plain_port: int
+    """Datagrams without anything."""
+
+    def port_for(self, configuration: Configuration) -> int:
+        """The port that a configuration's datagrams go to."""
+        if configuration.security is not Security.NONE:
+            return self.esp_port
+        return self.plain_port if configuration.name == "none" else self.rohc_port
+
+
+class Secret:
+    """A secret shared with the HSE, kept out of every text.
+
+    Args:
+        value: at least 16 octets.
+        test: keys derived from it may be written down.
+
+    Raises:
+        UsageError: it is too short.
+    """
+
+    __slots__ = ("_value", "test")
+
+    def __init__(self, value: bytes, *, test: bool = False) -> None:
+        if len(value) < keying.MINIMUM_SECRET_BYTES:
+            raise UsageError(
+                f"the secret has {len(value)} octets, fewer than {keying.MINIMUM_SECRET_BYTES}",
+                hint="Make one: openssl rand -hex 16, and write it as hex:DIGITS.",
+            )
+        self._value = value
+        self.test = test
+
+    def reveal(self) -> bytes:
+        """The octets."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Secret({'test' if self.test else '***'})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyingTimeouts:
+    """How long each request of the key exchange waits for its response, in seconds."""
+
+    waits_s: tuple[float, ...] = (10.0, 15.0, 20.0)
+    """One wait per request; NB-IoT takes up to 10 s one way in bad coverage."""
+
+
+class WireObserver:
+    """Somebody who sees what the module's socket sends and receives; does nothing here."""
+
+    def sent(self, session: UeSession, data: bytes, at: float) -> None:
+        """A datagram was given to the module."""
+
+    def received(self, session: UeSession, data: bytes, at: float) -> None:
+        """A datagram was read from the module."""
+
+    def keyed(self, keys: keying.Session) -> None:
+        """A key exchange gave new keys."""
+
+
+class UeSession:
+    """One configuration's socket on the module, and the stack above it.
+
+    Args:
+        module: attached.
+        configuration: what protects and compresses.
+        hse: where the HSE is.
+        identity: who this UE is to the HSE.
+        secret: shared with the HSE; may be absent only without security.
+        module_address: the address that the network gave the module.
+        local_port: the module's own UDP port for this socket, 1 to 65535.
+        release_assistance: what each datagram tells the network.
+        observer: sees the datagrams.
+        timeouts: of the key exchange.
+        random: source of nonces and SPIs.
+    """
+
+    def __init__(
+        self,
+        module: Module,
+        configuration: Configuration,
+        hse: HseAddresses,
+        *,
+        identity: str,
+        secret: Secret | None,
+        module_address: str,
+        local_port: int,
+        release_assistance: ReleaseAssistance = ReleaseAssistance.NONE,
+        observer: WireObserver | None = None,
+        timeouts: KeyingTimeouts | None = None,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self.configuration = configuration
+        self.hse = hse
+        self.port = hse.port_for(configuration)
+        self.local_address = (module_address, local_port)
+        """The module's own address and port, before any NAT."""
+        self.reopened = 0
+        """How often the socket had to be opened again, since the module lost it."""
+        self._module = module
+        self._identity = identity
+        self._secret = secret
+        self._release_assistance = release_assistance
+        self._observer = observer or WireObserver()
+        self._timeouts = timeouts or KeyingTimeouts()
+        self._random = random
+        self._socket: DatagramSocket | None = None
+        self._stack: UeStack | None = None
+
+    @property
+    def stack(self) -> UeStack:
+        """The layers, once the session is open."""
+        if self._stack is None:
+            raise RuntimeError("the session is not open")
+        return self._stack
+
+    @property
+    def max_payload(self) -> int:
+        """The largest UDP payload that the module's socket takes, in octets."""
+        if self._socket is None:
+            raise RuntimeError("the session is not open")
+        return self._socket.max_payload
+
+    async def open(self) -> SessionRecord | None:
+        """Open the socket and agree on keys where the configuration needs them.
+
+        Returns:
+            What the key agreement cost; ``None`` without security.
+
+        Raises:
+            LabFault: the HSE does not answer.
+            UsageError: it refuses; the text says what it said.
+            firmware_bridge.ModuleError: the module does not do its part.
+        """
+        await self._open_socket()
+        if self.configuration.security is Security.NONE:
+            self._stack = self._new_stack(None)
+            return None
+        keys, record = await self._agree()
+        self._observer.keyed(keys)
+        self._stack = self._new_stack(keys)
+        return record
+
+    async def send(self, data: bytes) -> SendReceipt:
+        """Send one datagram; a socket that the module lost in deep sleep is opened again."""
+        for last_try in (False, True):
+            socket = self._socket
+            if socket is None or socket.closed:
+                socket = await self._open_socket()
+            try:
+                receipt = await socket.send(data, self._release_assistance)
+            except SocketLost:
+                if last_try:
+                    raise
+                continue
+            self._observer.sent(self, data, receipt.written_at)
+            return receipt
+        raise AssertionError("unreachable")
+
+    async def receive(self, timeout_s: float) -> Received:
+        """Wait for a datagram.
+
+        Raises:
+            TimeoutError: none came in time.
+            firmware_bridge.SocketLost: none can come any more.
+        """
+        if self._socket is None:
+            raise RuntimeError("the session is not open")
+        received = await self._socket.receive(timeout_s)
+        self._observer.received(self, received.data, received.at)
+        return received
+
+    async def close(self) -> None:
+        """Close the socket."""
+        if self._socket is not None:
+            await self._socket.close()
+            self._socket = None
+
+    async def _open_socket(self) -> DatagramSocket:
+        if self._socket is not None:
+            self.reopened += 1
+            await self._socket.close()
+            if self.configuration.name == "rohc":
+                # A new socket is a new address behind the NAT, and without security the address
+                # is all that names this UE's contexts: begin anew, with IR packets.
+                self._stack = self._new_stack(None)
+        self._socket = await self._module.open_udp(self.hse.host, self.port, self.local_address[1])
+        return self._socket
+
+    def _new_stack(self, keys: keying.Session | None) -> UeStack:
+        return build_stack(self.configuration, self.local_address[0], self.hse.host, keys)
+
+    async def _agree(self) -> tuple[keying.Session, SessionRecord]:
+        if self._secret is None:
+            raise UsageError(
+                f"configuration {self.configuration.name} needs the secret shared with the HSE",
+                hint="Give hse: secret_file in the bench file, or --secret-file FILE.",
+            )
+        mode = (
+            esp.Mode.TRANSPORT
+            if self.configuration.security is Security.ESP_TRANSPORT
+            else esp.Mode.TUNNEL
+        )
+        initiator = keying.Initiator(
+            self._identity,
+            self._secret.reveal(),
+            keying.Offer(
+                suite=esp.suite(DEFAULT_SUITE),
+                mode=mode,
+                compression=self.configuration.compression.value != "none",
+            ),
+            random=self._random,
+        )
+        request = esp.add_marker(initiator.request())
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        bytes_down = 0
+        attempts = 0
+        hint = ""
+        for wait_s in self._timeouts.waits_s:
+            attempts += 1
+            await self.send(request)
+            deadline = loop.time() + wait_s
+            while True:
+                try:
+                    received = await self.receive(deadline - loop.time())
+                except TimeoutError:
+                    break
+                except SocketLost:
+                    break
+                bytes_down += _OUTER_BYTES + len(received.data)
+                try:
+                    keys = initiator.response(esp.remove_marker(received.data))
+                except PeerRefused as error:
+                    hint = error.hint  # a notice that anybody can forge: of use only at the end
+                    continue
+                except esp.RemoteError:
+                    continue  # anybody can send anything: wait for a response that verifies
+                record = SessionRecord(
+                    configuration=self.configuration.name,
+                    setup_s=received.at - started,
+                    bytes_up=attempts * (_OUTER_BYTES + len(request)),
+                    bytes_down=bytes_down,
+                    attempts=attempts,
+                )
+                return keys, record
+        raise self._refused(initiator, attempts, hint)
+
+    def _refused(
+        self, initiator: keying.Initiator, attempts: int, hint: str
+    ) -> LabFault | UsageError:
+        where = f"the HSE at {self.hse.host}:{self.hse.esp_port}"
+        if initiator.refusal is None:
+            waited = sum(self._timeouts.waits_s)
+            return LabFault(
+                f"{where} did not answer {attempts} requests in {waited:g} s",
+                hint=(
+                    "Is `testbed hse` running there, is its UDP port open in every firewall, and "
+                    "does the module's APN reach it?"
+                ),
+            )
+        return UsageError(
+            f"{where} refuses {self._identity!r}: {initiator.refusal}",
+            hint=hint,
+        )

@@ -1,0 +1,93 @@
+"""Which layers a configuration consists of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import rohc
+from esp import keying
+from esp.rohcoipsec import CompressedTunnel
+from testbed.bench import Compression as CompressionKind
+from testbed.bench import Configuration, Security
+from testbed.ue.layers import (
+    Compression,
+    CompressionInTunnel,
+    InnerDatagrams,
+    InnerPackets,
+    ModuleDatagrams,
+    Payloads,
+    Protection,
+    StackLayer,
+    Unit,
+)
+
+__all__ = ["UeStack", "build_stack", "rohc_pair"]
+
+
+@dataclass(frozen=True, slots=True)
+class UeStack:
+    """The layers of one configuration, from the application down to the module."""
+
+    layers: tuple[StackLayer, ...]
+    """In the order in which a message passes them on its way down."""
+
+    def down(self, packet: bytes, now: float) -> Unit:
+        """Take a packet of the device down to what the module's socket sends."""
+        unit = Unit(data=packet)
+        for layer in self.layers:
+            layer.down(unit, now)
+        return unit
+
+    def up(self, datagram: bytes, now: float) -> Unit:
+        """Take a datagram of the module's socket up to the application's payload."""
+        unit = Unit(data=datagram)
+        for layer in reversed(self.layers):
+            layer.up(unit, now)
+        return unit
+
+
+def rohc_pair() -> tuple[rohc.Compressor, rohc.Decompressor]:
+    """Compressor and decompressor of one end, with the channel that both ends use."""
+    channel = rohc.Channel()
+    return rohc.Compressor(channel, mode="U"), rohc.Decompressor(channel, mode="U")
+
+
+def build_stack(
+    configuration: Configuration,
+    module_address: str,
+    hse_address: str,
+    keys: keying.Session | None,
+) -> UeStack:
+    """The layers of a configuration.
+
+    Args:
+        configuration: security and compression.
+        module_address: the module's address, for transport mode's checksum.
+        hse_address: the HSE's address, likewise.
+        keys: the session's keys; needed with ESP.
+
+    Raises:
+        ValueError: ESP without keys.
+    """
+    layers: list[StackLayer] = []
+    compressed = configuration.compression is CompressionKind.ROHC
+    if configuration.security is Security.NONE:
+        if compressed:
+            layers += [InnerPackets(), Compression(*rohc_pair())]
+        else:
+            layers.append(Payloads())
+    else:
+        if keys is None:
+            raise ValueError(f"configuration {configuration.name} needs a session's keys")
+        outbound, inbound = keys.outbound_association(), keys.inbound_association()
+        if configuration.security is Security.ESP_TRANSPORT:
+            layers.append(InnerDatagrams(module_address, hse_address))
+        else:
+            layers.append(InnerPackets())
+        if compressed:
+            compressor, decompressor = rohc_pair()
+            tunnel = CompressedTunnel(outbound, inbound, compressor, decompressor)
+            layers.append(CompressionInTunnel(tunnel, compressor))
+        layers.append(Protection(outbound, inbound, keys.suite))
+    layers.append(ModuleDatagrams())
+    return UeStack(tuple(layers))

@@ -1,0 +1,76 @@
+"""Secrets from files: the forms they have, and that no error shows one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from testbed.bench.secrets import parse_secret, read_secret_file, read_subscribers
+from testbed.errors import UsageError
+
+
+def test_hexadecimal_and_text_are_read() -> None:
+    assert parse_secret("hex:" + "ab" * 16, where="here") == b"\xab" * 16
+    assert parse_secret("sixteen letters!", where="here") == b"sixteen letters!"
+
+
+@pytest.mark.parametrize("text", ["hex:abc", "hex:zz", "hex:", "canary", "hex:" + "ab" * 15])
+def test_what_is_no_secret_is_refused_and_never_shown(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_secret(text, where="here")
+    assert "here" in str(caught.value)
+    assert "canary" not in str(caught.value)
+    assert "abab" not in str(caught.value)
+
+
+def test_a_secret_file_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("hex:" + "01" * 16 + "\n")
+    path.chmod(0o600)
+    assert read_secret_file(path) == b"\x01" * 16
+
+
+def test_a_file_that_others_can_read_is_warned_about(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "secret"
+    path.write_text("hex:" + "01" * 16)
+    path.chmod(0o644)
+    read_secret_file(path)
+    assert "chmod 600" in caplog.text
+    path.chmod(0o600)
+    caplog.clear()
+    read_secret_file(path)
+    assert caplog.text == ""
+
+
+def test_a_missing_secret_file_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_secret_file(tmp_path / "none")
+    assert caught.value.hint is not None
+    assert "openssl rand" in caught.value.hint
+
+
+def test_a_subscriber_file_maps_identities_to_secrets(tmp_path: Path) -> None:
+    path = tmp_path / "subscribers.yaml"
+    path.write_text(f"ue-1: hex:{'01' * 16}\nue-2: hex:{'02' * 16}\n")
+    assert read_subscribers(path) == {"ue-1": b"\x01" * 16, "ue-2": b"\x02" * 16}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "maps each UE's identity"),
+        ("[a, b]\n", "maps each UE's identity"),
+        (f"ue-1: hex:{'01' * 16}\n17: hex:{'02' * 16}\n", ":2: identity and secret are texts"),
+        (f"ue-1: hex:{'01' * 16}\nue-2: short\n", ":2: the secret has 5 octets"),
+    ],
+)
+def test_a_wrong_subscriber_file_is_named_with_its_line(
+    tmp_path: Path, text: str, expected: str
+) -> None:
+    path = tmp_path / "subscribers.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=expected):
+        read_subscribers(path)
