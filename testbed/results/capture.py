@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from testbed.packets import Address, build_udp_packet
+from testbed.results.capture_reader import CaptureReader
 from testbed.results.pcapng import Direction, LinkType, PcapngWriter
 
 __all__ = ["ESP_IN_UDP_PORT", "HSE_RECONSTRUCTED", "UE_RECONSTRUCTED", "Endpoint", "RunCapture"]
@@ -44,6 +46,8 @@ class RunCapture:
         start_s: the run's clock at that moment, in seconds.
         clock: gives the run's time in seconds for packets that come without one.
         comment: comment of the whole file.
+        resume: go on with the capture that a run left behind, if there is one, in a section of its
+            own; a torn last packet is cut off.
 
     Attributes:
         packets: how many packets were written.
@@ -62,12 +66,14 @@ class RunCapture:
         start_s: float = 0.0,
         clock: Callable[[], float] | None = None,
         comment: str = "",
+        resume: bool = False,
     ) -> None:
         self._hse_port = hse_port
         self._start_ns = start_ns
         self._start_s = start_s
         self._clock = clock
-        self._writer = PcapngWriter(path, comment=comment)
+        keep = _whole(Path(path)) if resume else None
+        self._writer = PcapngWriter(path, comment=comment, keep=keep)
         real = (
             f"The HSE's ESP port is {hse_port}"
             if hse_port == ESP_IN_UDP_PORT
@@ -182,3 +188,15 @@ class RunCapture:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _whole(path: Path) -> int | None:
+    """Octets of an existing capture up to where it is torn; ``None`` where there is none."""
+    if not path.exists():
+        return None
+    if path.stat().st_size == 0:  # killed before its first block
+        return 0
+    reader = CaptureReader(path)
+    for _ in reader:
+        pass
+    return reader.good_bytes

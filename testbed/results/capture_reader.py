@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from testbed.errors import UsageError
-from testbed.results.pcapng import BYTE_ORDER_MAGIC, Block, LinkType, Option
+from testbed.results.pcapng import BYTE_ORDER_MAGIC, Block, Option
 
 __all__ = ["CaptureReader", "CapturedPacket", "Interface", "NotACapture"]
 
@@ -104,6 +104,7 @@ class CaptureReader:
 
     Attributes:
         torn: after an iteration: where and how the file ended before it should have, or ``None``.
+        good_bytes: after an iteration: how many octets of the file (uncompressed) are whole.
 
     Raises:
         NotACapture: the file is missing, empty, or begins as no capture does.
@@ -113,6 +114,7 @@ class CaptureReader:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.torn: str | None = None
+        self.good_bytes = 0
         if not self.path.exists():
             raise NotACapture(
                 self.path,
@@ -167,6 +169,8 @@ class CaptureReader:
                 self.torn = f"{error} (octet {source.whole})"
             except (EOFError, OSError, zlib.error) as error:  # the compression is what is torn
                 self.torn = f"{error} (octet {source.whole})"
+            finally:
+                self.good_bytes = source.whole
 
 
 class _Source:
@@ -339,11 +343,3 @@ def _packet(
         original_bytes=original,
         comments=comments,
     )
-
-
-def link_name(link_type: int) -> str:
-    """A link type's name, or its number where it has none here."""
-    try:
-        return LinkType(link_type).name.replace("_", " ").title()
-    except ValueError:
-        return f"link type {link_type}"

@@ -25,10 +25,11 @@ from typing import Self
 
 from testbed.errors import UsageError
 from testbed.results.esp_sa import decrypt_command
+from testbed.results.files import write_atomically
 from testbed.results.journal import Journal, JournalMissing, JournalReader, read_journal
 from testbed.results.manifest import Manifest, ManifestError
 
-__all__ = ["NotARunDirectory", "RunDirectory", "write_atomically"]
+__all__ = ["NotARunDirectory", "RunDirectory"]
 
 _NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]+")
 _ATTEMPTS = 64
@@ -186,7 +187,12 @@ class RunDirectory:
         return cls.open(runs[-1])
 
     def write_manifest(self, manifest: Manifest) -> None:
-        """Write the manifest, the old one being replaced in one step."""
+        """Write the manifest, the old one being replaced in one step.
+
+        Raises:
+            WriteFailed: the disk is full or gone.
+
+        """
         write_atomically(self.manifest_path, manifest.to_json())
 
     def read_manifest(self) -> Manifest:
@@ -223,25 +229,6 @@ class RunDirectory:
 
         """
         return read_journal(self.journal_path)
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that a reader, and a crash, find the old content or the new one, whole."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    if os.name == "posix":
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
 
 
 def _runs(base: Path) -> list[Path]:

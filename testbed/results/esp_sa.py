@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from esp.suites import Suite, suite
+from testbed.results.files import AppendOnlyFile
 
 __all__ = ["EspSaTable", "decrypt_command"]
 
@@ -46,6 +47,7 @@ class EspSaTable:
 
     Args:
         path: the file to create with mode 0600; it must not exist.
+        resume: go on with the table that a run left behind, if there is one.
 
     Attributes:
         associations: how many SAs Wireshark can use the table for.
@@ -56,10 +58,11 @@ class EspSaTable:
 
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, resume: bool = False) -> None:
         self.path = Path(path)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
-        self._descriptor = os.open(self.path, flags, 0o600)
+        self._file = AppendOnlyFile(
+            self.path, mode=0o600, keep=_size(self.path) if resume else None
+        )
         self.associations = 0
         self.unsupported: set[str] = set()
 
@@ -123,15 +126,11 @@ class EspSaTable:
         return True
 
     def _write(self, line: str) -> None:
-        remaining = memoryview(line.encode())
-        while remaining:
-            remaining = remaining[os.write(self._descriptor, remaining) :]
+        self._file.write(line.encode())
 
     def close(self) -> None:
         """Close the file; closing twice is fine."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -143,6 +142,14 @@ class EspSaTable:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _size(path: Path) -> int | None:
+    """Octets of an existing table's whole lines; ``None`` where there is none to go on with."""
+    try:
+        return path.read_bytes().rfind(b"\n") + 1
+    except FileNotFoundError:
+        return None
 
 
 def decrypt_command(run: str | os.PathLike[str]) -> str:

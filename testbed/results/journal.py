@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from testbed.errors import UsageError
+from testbed.results.files import AppendOnlyFile, sync_directory
 from testbed.results.records import (
     SCHEMA_VERSION,
     EndRecord,
@@ -81,11 +82,12 @@ class JournalWriter:
 
     def __init__(self, path: str | os.PathLike[str], *, sync: bool = True) -> None:
         self.path = Path(path)
-        self._open(os.O_CREAT | os.O_EXCL, sync)
+        self._file = AppendOnlyFile(self.path)
+        self._sync = sync
         self.records = 0
         """How many records the journal holds."""
         if sync:
-            _sync_directory(self.path.parent)
+            sync_directory(self.path.parent)
 
     @classmethod
     def resume(cls, path: str | os.PathLike[str], *, sync: bool = True) -> Self:
@@ -99,17 +101,10 @@ class JournalWriter:
         records = sum(1 for _ in reader)
         writer = cls.__new__(cls)
         writer.path = reader.path
-        writer._open(0, sync)
+        writer._file = AppendOnlyFile(reader.path, keep=reader.good_bytes)
+        writer._sync = sync
         writer.records = records
-        if reader.torn:
-            os.ftruncate(writer._descriptor, reader.good_bytes)
-            writer._sync()
         return writer
-
-    def _open(self, flags: int, sync: bool) -> None:
-        flags |= os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
-        self._descriptor = os.open(self.path, flags, 0o644)
-        self._synced = sync
 
     def append(self, record: Record | Mapping[str, Any]) -> None:
         """Write one record; on return it is on the disk.
@@ -120,7 +115,7 @@ class JournalWriter:
 
         Raises:
             ValueError: no ``kind``, not the ``run`` record first, or a value that JSON lacks.
-            OSError: the disk is full or gone.
+            WriteFailed: the disk is full or gone; the journal is whole without this record.
 
         """
         fields = record if isinstance(record, Mapping) else record.to_dict()
@@ -131,22 +126,14 @@ class JournalWriter:
         ):
             raise ValueError("a journal begins with the run record and its schema version")
         line = json.dumps(fields, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
-        remaining = memoryview(line.encode() + b"\n")
-        while remaining:
-            remaining = remaining[os.write(self._descriptor, remaining) :]
-        self._sync()
+        self._file.write(line.encode() + b"\n")
+        if self._sync:
+            self._file.sync()
         self.records += 1
-
-    def _sync(self) -> None:
-        if self._synced:
-            # fdatasync is enough: a file's size is synced with its data. macOS has fsync only.
-            getattr(os, "fdatasync", os.fsync)(self._descriptor)
 
     def close(self) -> None:
         """Close the file; closing twice is fine."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -308,14 +295,3 @@ def read_journal(path: str | os.PathLike[str]) -> Journal:
     return Journal(
         run=run, sessions=tuple(sessions), messages=tuple(messages), end=end, torn=reader.torn
     )
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make a new file's name last: it is kept in the directory, which is synced on its own."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,6 +8,7 @@ values under names such as ``secret``, ``psk`` or ``token`` are replaced before 
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import re
@@ -17,7 +18,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
-from enum import StrEnum
+from enum import Enum, StrEnum
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -126,20 +127,11 @@ class Manifest:
 
     def to_dict(self) -> dict[str, Any]:
         """The manifest as the file holds it."""
-        record: dict[str, Any] = {}
-        for entry in fields(self):
-            value = getattr(self, entry.name)
-            if isinstance(value, tuple):
-                value = list(value)
-            elif isinstance(value, Mapping):
-                value = dict(value)
-            record[entry.name] = value
-        return record
+        return {entry.name: _plain(getattr(self, entry.name)) for entry in fields(self)}
 
     def to_json(self) -> str:
         """The text of the file."""
-        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, default=str)
-        return text + "\n"
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, path: Path, text: str) -> Manifest:
@@ -238,6 +230,19 @@ def redacted(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [redacted(entry) for entry in value]
     return value
+
+
+def _plain(value: object) -> object:
+    """What JSON can hold of a value: a number that it lacks becomes null, all else text."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Enum):
+        return _plain(value.value)
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 def _redacted_command(command: Sequence[str]) -> list[str]:

@@ -22,6 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from testbed.results.files import AppendOnlyFile
 from testbed.version import __version__
 
 __all__ = ["Block", "Direction", "LinkType", "Option", "PcapngWriter"]
@@ -124,6 +125,8 @@ class PcapngWriter:
         application: what the section says has written it.
         comment: comment of the section.
         mode: permissions of the file.
+        keep: go on with an existing capture after so many octets, in a section of its own; how many
+            are whole, a :class:`~testbed.results.capture_reader.CaptureReader` knows.
 
     Raises:
         FileExistsError: a capture is never overwritten.
@@ -137,10 +140,10 @@ class PcapngWriter:
         application: str = f"bestbed {__version__}",
         comment: str = "",
         mode: int = 0o644,
+        keep: int | None = None,
     ) -> None:
         self.path = Path(path)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
-        self._descriptor = os.open(self.path, flags | getattr(os, "O_CLOEXEC", 0), mode)
+        self._file = AppendOnlyFile(self.path, mode=mode, keep=keep)
         self._units_ns: list[int] = []
         self.packets = 0
         """How many packets were written."""
@@ -203,6 +206,7 @@ class PcapngWriter:
 
         Raises:
             ValueError: no such interface, or a time before 1970.
+            WriteFailed: the disk is full or gone; the capture is whole without this packet.
 
         """
         if not 0 <= interface < len(self._units_ns):
@@ -225,18 +229,18 @@ class PcapngWriter:
         self.packets += 1
 
     def _write(self, block: bytes) -> None:
-        if self._descriptor < 0:
-            raise ValueError(f"{self.path} is closed")
-        remaining = memoryview(block)
-        while remaining:
-            remaining = remaining[os.write(self._descriptor, remaining) :]
+        self._file.write(block)
 
     def close(self) -> None:
-        """Sync the file to the disk and close it; closing twice is fine."""
-        if self._descriptor >= 0:
-            os.fsync(self._descriptor)
-            os.close(self._descriptor)
-            self._descriptor = -1
+        """Sync the file to the disk and close it; closing twice is fine.
+
+        Raises:
+            WriteFailed: the disk did not take it.
+
+        """
+        if not self._file.closed:
+            self._file.sync()
+            self._file.close()
 
     def __enter__(self) -> Self:
         return self

@@ -201,6 +201,18 @@ def test_tshark_reads_a_capture_that_was_torn_as_far_as_we_do(tmp_path: Path) ->
     assert "cut short" in done.stderr
 
 
+def test_tshark_reads_a_capture_that_was_gone_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "resumed.pcapng"
+    for start_ns in (START_NS, START_NS + 10**12):
+        with RunCapture(path, hse_port=34_500, start_ns=start_ns, resume=True) as capture:
+            capture.ue_packet(b"\xff", UE, HSE, uplink=True, at=0)
+            capture.hse_packet(b"\xff", UE, HSE, uplink=True, at=1)
+    rows = fields(path, "frame.time_epoch", "frame.interface_name", "frame.section_number")
+    assert [row[1:] for row in rows] == [["ue", "1"], ["hse", "1"], ["ue", "2"], ["hse", "2"]]
+    times = [int(row[0].replace(".", "")) for row in rows]
+    assert times == [packet.time_ns for packet in CaptureReader(path)]
+
+
 def test_tshark_finds_nothing_wrong_with_generated_traffic(tmp_path: Path) -> None:
     for ip_version in (4, 6):
         for profile in ("thermostat", "meter"):

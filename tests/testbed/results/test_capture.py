@@ -10,7 +10,7 @@ from testbed.results.capture import (
     UE_RECONSTRUCTED,
     RunCapture,
 )
-from testbed.results.capture_reader import CaptureReader
+from testbed.results.capture_reader import CaptureReader, NotACapture
 
 UE, HSE = ("10.20.0.2", 41_000), ("198.51.100.7", 34_500)
 NAT = ("203.0.113.9", 52_111)
@@ -106,3 +106,35 @@ def test_one_seed_gives_one_capture_octet_for_octet(tmp_path: Path) -> None:
             capture.ue_packet(b"x", UE, HSE, uplink=True, at=0.25, note="message 0")
         contents.append((tmp_path / name).read_bytes())
     assert contents[0] == contents[1]
+
+
+def test_a_run_that_resumes_goes_on_in_the_same_file(path: Path) -> None:
+    for start_ns in (10**18, 2 * 10**18):
+        with RunCapture(path, hse_port=34_500, start_ns=start_ns, resume=True) as capture:
+            capture.ue_packet(b"x", UE, HSE, uplink=True, at=0)
+            capture.hse_packet(b"x", UE, HSE, uplink=True, at=1)
+        path.write_bytes(path.read_bytes() + b"\x06\x00\x00\x00torn")
+    reader = CaptureReader(path)
+    packets = list(reader)
+    assert [packet.interface.name for packet in packets] == ["ue", "hse"] * 2
+    assert [packet.time_ns for packet in packets] == [
+        10**18,
+        10**18 + 10**9,
+        2 * 10**18,
+        2 * 10**18 + 10**9,
+    ]
+    assert reader.good_bytes == path.stat().st_size - 8
+
+
+def test_resuming_from_nothing_is_a_beginning(path: Path) -> None:
+    path.write_bytes(b"")
+    with RunCapture(path, resume=True) as capture:
+        capture.ue_packet(b"x", UE, HSE, uplink=True, at=0)
+    assert len(list(CaptureReader(path))) == 1
+
+
+def test_what_is_no_capture_is_not_gone_on_with(path: Path) -> None:
+    path.write_bytes(b"precious")
+    with pytest.raises(NotACapture):
+        RunCapture(path, resume=True)
+    assert path.read_bytes() == b"precious"

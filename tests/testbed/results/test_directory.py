@@ -16,7 +16,7 @@ from testbed.results import (
     RunRecord,
     start_manifest,
 )
-from testbed.results.directory import write_atomically
+from testbed.results.files import WriteFailed, write_atomically
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -167,7 +167,7 @@ def test_a_crash_while_writing_leaves_the_old_manifest(
         raise OSError("the power is gone")
 
     monkeypatch.setattr(os, "fsync", crash)
-    with pytest.raises(OSError, match="power"):
+    with pytest.raises(WriteFailed, match="power"):
         run.write_manifest(run.read_manifest().finished("complete", now=NOON))
     monkeypatch.undo()
     assert run.read_manifest().status == "running"

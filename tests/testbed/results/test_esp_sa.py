@@ -57,6 +57,17 @@ def test_a_table_is_never_overwritten(path: Path) -> None:
     assert path.exists()
 
 
+def test_a_run_that_resumes_goes_on_in_the_same_table(path: Path) -> None:
+    for spi in (1, 2):
+        with EspSaTable(path, resume=True) as table:
+            table.add(spi, "aes-gcm-16-128", KEY, SALT)
+        with path.open("a") as file:
+            file.write('"IPv4","*","*","0x000')
+    lines = path.read_text().splitlines()
+    assert [line.split(",")[3] for line in lines] == ['"0x00000001"', '"0x00000002"', '"0x000']
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
 def test_a_suite_that_wireshark_does_not_know_is_a_comment_and_said(path: Path) -> None:
     known = suite("aes-gcm-16-128")
     unknown = Suite(

@@ -1,5 +1,6 @@
 """The journal: written record by record, read back after any kind of end."""
 
+import errno
 import json
 import os
 import signal
@@ -26,6 +27,7 @@ from testbed.results import (
     SessionRecord,
     read_journal,
 )
+from testbed.results.files import WriteFailed
 
 
 def message(index: int) -> MessageRecord:
@@ -121,6 +123,34 @@ def test_a_short_write_is_gone_on_with(path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, bytes(data[:7])))
     written(path)
     assert len(read_journal(path).messages) == 3
+
+
+def test_a_full_disk_leaves_a_whole_journal_that_can_be_gone_on_with(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.write
+    room = [400]
+
+    def write(descriptor: int, data: bytes) -> int:
+        if room[0] == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        room[0] -= (size := min(room[0], len(data)))
+        return real(descriptor, bytes(data[:size]))
+
+    with JournalWriter(path) as journal:
+        journal.append(RunRecord())
+        monkeypatch.setattr(os, "write", write)
+        with pytest.raises(WriteFailed, match="No space left") as caught:
+            for index in range(100):
+                journal.append(message(index))
+        assert caught.value.exit_code is ExitCode.LAB_FAULT
+        assert not read_journal(path).torn
+        monkeypatch.undo()
+        written_before = journal.records - 1
+        journal.append(message(written_before))
+    after = read_journal(path)
+    assert [record.index for record in after.messages] == list(range(written_before + 1))
+    assert not after.torn
 
 
 def test_an_existing_journal_is_never_overwritten(path: Path) -> None:

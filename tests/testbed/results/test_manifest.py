@@ -5,6 +5,7 @@ import os
 import subprocess
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -66,6 +67,14 @@ def test_fields_of_a_later_version_are_ignored() -> None:
 def begun_like(record: dict[str, Any]) -> Manifest:
     known = {name: value for name, value in record.items() if name != "weather"}
     return Manifest.from_json(Path("m"), json.dumps(known))
+
+
+def test_what_json_lacks_is_written_as_what_it_has() -> None:
+    radio = MappingProxyType({"rsrp_dbm": float("nan"), "kind": TimeKind.REAL, "at": Path("a/b")})
+    manifest = begun(radio=radio, module={"bands": (8, 20), "seen": frozenset({1})})
+    record = json.loads(manifest.to_json())
+    assert record["radio"] == {"rsrp_dbm": None, "kind": "real", "at": "a/b"}
+    assert record["module"] == {"bands": [8, 20], "seen": [1]}
 
 
 def test_the_end_keeps_the_beginning() -> None:

@@ -1,5 +1,7 @@
 """The pcapng writer, octet by octet against the format's draft."""
 
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from testbed.results.capture_reader import CapturedPacket, CaptureReader
+from testbed.results.files import WriteFailed
 from testbed.results.pcapng import Direction, LinkType, PcapngWriter
 
 
@@ -134,6 +137,28 @@ def test_a_closed_capture_takes_no_more(path: Path) -> None:
     writer.close()
     with pytest.raises(ValueError, match="closed"):
         writer.add_interface("ue")
+
+
+def test_a_full_disk_leaves_a_whole_capture(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.write
+    with PcapngWriter(path) as writer:
+        writer.add_interface("ue")
+        writer.write_packet(0, b"\x45one", 1)
+
+        def write(descriptor: int, data: bytes) -> int:
+            if len(data) < 20:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return real(descriptor, bytes(data[:20]))
+
+        monkeypatch.setattr(os, "write", write)
+        with pytest.raises(WriteFailed):
+            writer.write_packet(0, b"\x45two", 2)
+        monkeypatch.undo()
+        writer.write_packet(0, b"\x45six", 3)
+        assert writer.packets == 2
+    reader = CaptureReader(path)
+    assert [packet.data for packet in reader] == [b"\x45one", b"\x45six"]
+    assert reader.torn is None
 
 
 WRITER = textwrap.dedent(
