@@ -97,8 +97,13 @@ class Endpoint:
             return False
         return True
 
+    @property
+    def closed(self) -> bool:
+        """Whether the socket is closed."""
+        return self._socket.fileno() < 0
+
     def close(self) -> None:
         """Stop reading and close the socket; may be called twice."""
-        if self._socket.fileno() >= 0:
+        if not self.closed:
             self._loop.remove_reader(self._socket.fileno())
             self._socket.close()
