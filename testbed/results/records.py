@@ -129,11 +129,22 @@ class _Fields:
         """
         if record.get("kind") != cls.kind:
             raise RecordError(f"a {record.get('kind')!r} record where a {cls.kind!r} one belongs")
-        known = {entry.name for entry in fields(cls)}  # type: ignore[arg-type]
+        known = _names(cls)
         try:
             return cls(**{name: value for name, value in record.items() if name in known})
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise RecordError(f"a {cls.kind!r} record is not as it should be: {error}") from error
+
+
+_NAMES: dict[type, frozenset[str]] = {}
+
+
+def _names(record: type) -> frozenset[str]:
+    """The names of a record's fields, found out once per kind."""
+    names = _NAMES.get(record)
+    if names is None:
+        names = _NAMES[record] = frozenset(entry.name for entry in fields(record))
+    return names
 
 
 def _plain(value: object) -> object:
@@ -249,7 +260,7 @@ class EnergyRecord:
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> EnergyRecord:
         """Read what :meth:`to_dict` wrote; unknown fields are ignored."""
-        known = {entry.name for entry in fields(cls)}
+        known = _names(cls)
         return cls(**{name: value for name, value in record.items() if name in known})
 
 
