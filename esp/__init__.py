@@ -4,6 +4,7 @@ The room's shelves::
 
     suites           the table of cryptographic suites
     transforms       how a packet's octets are made and opened, per construction
+    integrity        the integrity transforms that stand beside an encryption transform
     association      one SA, outbound or inbound: protect and unprotect
     replay           the anti-replay window
     database         inbound SAs by SPI

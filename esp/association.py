@@ -7,6 +7,7 @@ each octet once and builds nothing but its result.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -151,6 +152,7 @@ class OutboundAssociation:
         mode: transport or tunnel.
         esn: extended (64-bit) sequence numbers.
         sequence: the last number that is used up already; 0 for a new key.
+        random: source of the IVs that must be unpredictable (AES-CBC).
         iv_source: gives the IV for a sequence number. Only to reproduce published vectors; with a
             counter-based suite a repeated IV gives the key away, so leave it alone.
 
@@ -181,6 +183,7 @@ class OutboundAssociation:
         integrity_key: bytes = b"",
         esn: bool = False,
         sequence: int = 0,
+        random: Callable[[int], bytes] = os.urandom,
         iv_source: Callable[[int], bytes] | None = None,
     ) -> None:
         _check_spi(spi)
@@ -193,7 +196,7 @@ class OutboundAssociation:
         if not 0 <= sequence <= self._limit:
             raise InvalidParameter(f"a sequence number lies from 0 to {self._limit}")
         self._sequence = sequence
-        transform = new_transform(suite, key, salt, integrity_key, esn=esn)
+        transform = new_transform(suite, key, salt, integrity_key, esn=esn, random=random)
         if iv_source is not None:
             transform = _FixedIv(transform, iv_source)
         self._seal = transform.seal

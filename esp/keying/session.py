@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from esp.association import InboundAssociation, Mode, OutboundAssociation
@@ -49,8 +51,13 @@ class Session:
             rohc=self.compression,
         )
 
-    def outbound_association(self) -> OutboundAssociation:
-        """The sending end. Make it once: a second one would use the same numbers again."""
+    def outbound_association(
+        self, *, random: Callable[[int], bytes] = os.urandom
+    ) -> OutboundAssociation:
+        """The sending end. Make it once: a second one would use the same numbers again.
+
+        ``random`` is the source of IVs that must be unpredictable (AES-CBC).
+        """
         keys = self.outbound
         return OutboundAssociation(
             keys.spi,
@@ -59,6 +66,7 @@ class Session:
             keys.salt,
             self.mode,
             integrity_key=keys.integrity_key,
+            random=random,
         )
 
 

@@ -64,7 +64,7 @@ CASES = [
 def test_the_vectors_are_there(source: str) -> None:
     if not SOURCES[source].exists():
         pytest.skip("the shared vectors are not beside this checkout")
-    assert any(row_of(vector) for vector in lines(SOURCES[source]))
+    assert all(row_of(vector) for vector in lines(SOURCES[source]))
 
 
 def opened(vector: dict[str, Any], start: int) -> InboundAssociation:
@@ -82,6 +82,15 @@ def opened(vector: dict[str, Any], start: int) -> InboundAssociation:
     )
 
 
+def next_header_of(vector: dict[str, Any], packet: dict[str, Any]) -> int:
+    """Some sources leave it out: UDP in transport mode, the inner IP version in a tunnel."""
+    if "next_header" in packet:
+        return int(packet["next_header"])
+    if vector["mode"] == "transport":
+        return 17
+    return 4 if packet["inner"][0] == "4" else 41
+
+
 def first_number(vector: dict[str, Any]) -> int:
     packet = vector["packets"][0]
     high = packet.get("esn_hi", vector.get("esn_hi", 0)) if vector["esn"] else 0
@@ -94,7 +103,7 @@ def test_packets_of_other_implementations_open(vector: dict[str, Any]) -> None:
     for packet in vector["packets"]:
         result = inbound.unprotect(bytes.fromhex(packet["wire"]))
         assert result.payload.hex() == packet["inner"]
-        assert result.next_header == packet["next_header"]
+        assert result.next_header == next_header_of(vector, packet)
         assert result.sequence & 0xFFFF_FFFF == packet["seq"]
         assert result.late_by == 0
 
@@ -124,5 +133,6 @@ def test_with_the_same_iv_and_number_the_same_packet_is_made(vector: dict[str, A
         iv_source=iv_of,
     )
     for packet in vector["packets"]:
-        made = outbound.protect(bytes.fromhex(packet["inner"]), packet["next_header"])
+        inner = bytes.fromhex(packet["inner"])
+        made = outbound.protect(inner, next_header_of(vector, packet))
         assert made.hex() == packet["wire"]

@@ -23,8 +23,23 @@ OUTER = {
     6: OuterHeader(source=ip_address("2001:db8::1"), destination=ip_address("2001:db8::2")),
 }
 # scapy's name of each construction; its GCM and CCM know the 16-octet ICV only.
-ALGORITHMS = {"aes-gcm-16": "AES-GCM"}
-INTEGRITY: dict[str, str] = {"none": "NULL"}
+ALGORITHMS = {
+    "aes-gcm-16": "AES-GCM",
+    "aes-ccm-16": "AES-CCM",
+    "chacha20-poly1305": "CHACHA20-POLY1305",
+    "aes-gmac-16": "AES-NULL-GMAC",
+    "aes-cbc": "AES-CBC",
+    "aes-ctr": "AES-CTR",
+    "null": "NULL",
+}
+INTEGRITY = {
+    "none": "NULL",
+    "hmac-sha1-96": "HMAC-SHA1-96",
+    "hmac-sha2-256-128": "SHA2-256-128",
+    "hmac-sha2-384-192": "SHA2-384-192",
+    "hmac-sha2-512-256": "SHA2-512-256",
+    "aes-cmac-96": "AES-CMAC-96",
+}
 SUITES_OF_SCAPY = [
     name
     for name, row in SUITES.items()

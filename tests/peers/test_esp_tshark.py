@@ -27,8 +27,17 @@ ENCRYPTION = {
     "aes-gcm-16": "AES-GCM with 16 octet ICV [RFC4106]",
     "aes-gcm-12": "AES-GCM with 12 octet ICV [RFC4106]",
     "aes-gcm-8": "AES-GCM with 8 octet ICV [RFC4106]",
+    "aes-cbc": "AES-CBC [RFC3602]",
+    "aes-ctr": "AES-CTR [RFC3686]",
+    "null": "NULL",
 }
-INTEGRITY = {"none": "NULL"}
+INTEGRITY = {
+    "none": "NULL",
+    "hmac-sha1-96": "HMAC-SHA-1-96 [RFC2404]",
+    "hmac-sha2-256-128": "HMAC-SHA-256-128 [RFC4868]",
+    "hmac-sha2-384-192": "HMAC-SHA-384-192 [RFC4868]",
+    "hmac-sha2-512-256": "HMAC-SHA-512-256 [RFC4868]",
+}
 PACKETS = 20
 SUITES_OF_TSHARK = [
     name
