@@ -1,0 +1,155 @@
+"""The module and the HSE that a run uses: opened, and closed again."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from firmware_bridge import Module, ModuleOptions, driver, open_port
+from firmware_bridge.virtual import virtual_module_on_pty
+from testbed.bench import Bench, Security
+from testbed.bench.secrets import parse_secret, read_secret_file
+from testbed.errors import UsageError
+from testbed.hse import HsePort, HseServer, ListenAddresses, ServerObserver
+from testbed.ue.session import HseAddresses, Secret
+
+__all__ = ["Hse", "bench_secret", "open_hse", "open_module"]
+
+_LOOPBACK = "127.0.0.1"
+_OWN_SECRET_OCTETS = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hse:
+    """The HSE of a run."""
+
+    addresses: HseAddresses
+    """Where the module finds it."""
+    secret: Secret | None
+    """What the UE shares with it."""
+    server: HseServer | None
+    """The HSE itself when the run started it, else ``None``."""
+
+
+def bench_secret(bench: Bench) -> Secret | None:
+    """The secret that the description gives, if it gives one.
+
+    Raises:
+        UsageError: unreadable, or no secret.
+    """
+    if bench.hse.secret is not None:
+        value = parse_secret(bench.hse.secret.get_secret_value(), where="hse.secret")
+    elif bench.hse.secret_file is not None:
+        value = read_secret_file(bench.hse.secret_file)
+    else:
+        return None
+    return Secret(value, test=bench.hse.test)
+
+
+@asynccontextmanager
+async def open_hse(bench: Bench, observer: ServerObserver) -> AsyncIterator[Hse]:
+    """The HSE that the description names, or one of our own in this event loop.
+
+    Args:
+        bench: the description.
+        observer: sees what our own HSE sees; an HSE elsewhere shows nothing.
+
+    Raises:
+        UsageError: no secret for an HSE elsewhere, or its name is unknown.
+        LabFault: our own can't listen.
+    """
+    secret = bench_secret(bench)
+    if bench.hse.address is not None:
+        protected = [c.name for c in bench.matrix if c.security is not Security.NONE]
+        if secret is None and protected:
+            raise UsageError(
+                f"configuration {protected[0]} needs the secret shared with the HSE at "
+                f"{bench.hse.address}, and the bench gives none",
+                hint="Give --secret-file FILE, or hse: secret_file in the bench file.",
+            )
+        port = bench.hse.port
+        assert port is not None
+        yield Hse(
+            addresses=HseAddresses(
+                host=_resolve(bench.hse.host or ""),
+                esp_port=port,
+                rohc_port=bench.hse.rohc_port or port + 1,
+                plain_port=bench.hse.plain_port or port + 2,
+            ),
+            secret=secret,
+            server=None,
+        )
+        return
+    if secret is None:
+        secret = Secret(os.urandom(_OWN_SECRET_OCTETS), test=True)
+    shared = secret.reveal()
+    server = HseServer(
+        secrets=lambda identity: shared if identity == bench.identity else None,
+        listen=ListenAddresses(host=_LOOPBACK, esp_port=0, rohc_port=0, plain_port=0),
+        observer=observer,
+    )
+    async with server:
+        yield Hse(
+            addresses=HseAddresses(
+                host=_LOOPBACK,
+                esp_port=server.address(HsePort.ESP)[1],
+                rohc_port=server.address(HsePort.ROHC)[1],
+                plain_port=server.address(HsePort.PLAIN)[1],
+            ),
+            secret=secret,
+            server=server,
+        )
+
+
+def _resolve(host: str) -> str:
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        pass
+    try:
+        found = socket.getaddrinfo(host, None, family=socket.AF_INET, type=socket.SOCK_DGRAM)
+    except OSError as error:
+        raise UsageError(
+            f"the HSE's name {host!r} is not known here: {error.strerror or error}",
+            hint="Give its IPv4 address in place of the name.",
+        ) from error
+    return str(found[0][4][0])
+
+
+@asynccontextmanager
+async def open_module(
+    bench: Bench, on_line: Callable[[Module], None] | None = None
+) -> AsyncIterator[Module]:
+    """The module that the description names, started.
+
+    Args:
+        bench: the description.
+        on_line: called with the driver before the first command, to subscribe to its events.
+
+    Raises:
+        firmware_bridge.ModuleError: port missing or busy, module silent, and so on.
+    """
+    description = bench.module
+    kind = driver(description.family)
+    async with contextlib.AsyncExitStack() as stack:
+        address = description.port
+        if description.is_virtual:
+            door = await stack.enter_async_context(
+                virtual_module_on_pty(
+                    description.family, settings=description.virtual, seed=bench.seed
+                )
+            )
+            address = door.path
+        line = await open_port(address, baudrate=description.baudrate)
+        module = await stack.enter_async_context(
+            kind(line, options=ModuleOptions(max_payload=description.max_payload))
+        )
+        if on_line is not None:
+            on_line(module)
+        await module.start()
+        yield module

@@ -1,0 +1,68 @@
+"""What the module tells about its radio connection while messages pass."""
+
+from __future__ import annotations
+
+import asyncio
+
+from firmware_bridge import ModuleEvent, RrcConnected, RrcReleased
+
+__all__ = ["RadioWatch"]
+
+
+class RadioWatch:
+    """Follows the RRC connection through the module's events (``+CSCON``).
+
+    Subscribe `event` to the module. Times are the event loop's, in seconds.
+    """
+
+    def __init__(self) -> None:
+        self.connected = False
+        """Whether the module last reported a connection."""
+        self.reports = False
+        """Whether it ever reported one: some firmware never does."""
+        self.connected_at: float | None = None
+        """When the connection that stands, or stood last, was reported."""
+        self.released_at: float | None = None
+        """When the last release was reported."""
+        self._released = asyncio.Event()
+        self._released.set()
+
+    def event(self, event: ModuleEvent) -> None:
+        """Take one event of the module."""
+        if isinstance(event, RrcConnected):
+            self.reports = True
+            self.connected = True
+            self.connected_at = event.at
+            self._released.clear()
+        elif isinstance(event, RrcReleased):
+            self.reports = True
+            self.connected = False
+            self.released_at = event.at
+            self._released.set()
+
+    def connected_since(self, start: float) -> float | None:
+        """When a connection was reported after ``start``; ``None`` if none was."""
+        if self.connected_at is not None and self.connected_at >= start:
+            return self.connected_at
+        return None
+
+    def released_since(self, start: float) -> float | None:
+        """When a release was reported after ``start``; ``None`` if none was."""
+        if self.released_at is not None and self.released_at >= start:
+            return self.released_at
+        return None
+
+    async def settle(self, timeout_s: float) -> bool:
+        """Wait until the module is idle, at most ``timeout_s``.
+
+        Returns:
+            True when it is idle, as far as it tells.
+        """
+        if timeout_s <= 0:
+            return not self.connected
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._released.wait()
+        except TimeoutError:
+            return False
+        return True

@@ -1,0 +1,461 @@
+"""The runner: one configuration after the other, one message after the other, into the journal.
+
+The way of one message is in `testbed.ue.messages`; here is what stands around it: when the next
+one is sent, when a message is over (its answer came or not, and the radio is released), what is
+written down, and when a run must not go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from esp import keying
+from firmware_bridge import (
+    Module,
+    ModuleError,
+    PowerSaving,
+    RadioReport,
+    ReleaseAssistance,
+)
+from testbed.analysis.energy import estimate_energy
+from testbed.bench import Bench, Pace, Security
+from testbed.campaign.lab import Hse, open_hse, open_module
+from testbed.campaign.radio import RadioWatch
+from testbed.errors import LabFault
+from testbed.hse import HsePort, Passage, ServerObserver, Way
+from testbed.results import (
+    EndRecord,
+    EnergyRecord,
+    EspSaTable,
+    JournalWriter,
+    MessageRecord,
+    Outcome,
+    RunCapture,
+    RunDirectory,
+    RunRecord,
+    RunStatus,
+    SessionRecord,
+    Stage,
+)
+from testbed.traffic import Message
+from testbed.ue.messages import Exchange, exchange_message
+from testbed.ue.session import UeSession, WireObserver
+from testbed.version import __version__
+
+__all__ = ["Progress", "run_bench"]
+
+SILENT_MESSAGES = 3
+"""This many unanswered messages at the start, and none answered ever: the HSE is unreachable."""
+
+LOCAL_PORTS = 49152
+"""UDP port of the module's socket for the first configuration, counted up from there: said to the
+module, so that the capture shows it (the first dynamic port, RFC 6335 section 6)."""
+
+SETTLE_TIMEOUT_S = 70.0
+"""How long a message may wait for the radio's release; operators' timers end within a minute."""
+
+_RELEASE_ASSISTANCE = {
+    "none": ReleaseAssistance.NONE,
+    "after-uplink": ReleaseAssistance.AFTER_UPLINK,
+    "after-downlink": ReleaseAssistance.AFTER_DOWNLINK,
+}
+
+
+class Progress:
+    """Somebody who wants to see a run go on; does nothing here."""
+
+    def phase(self, text: str) -> None:
+        """Something that takes a while begins."""
+
+    def record(self, record: RunRecord | SessionRecord | MessageRecord | EndRecord) -> None:
+        """A record was written to the journal."""
+
+
+async def run_bench(
+    bench: Bench,
+    messages: Sequence[Message],
+    directory: RunDirectory,
+    *,
+    traffic: str,
+    export_keys: bool = False,
+    progress: Progress | None = None,
+) -> None:
+    """Run a bench: every configuration of its matrix over the same messages.
+
+    Args:
+        bench: the description.
+        messages: what each configuration sends.
+        directory: where everything is written.
+        traffic: where the messages come from, in words.
+        export_keys: write ``esp_sa`` although the secret is not marked as a test secret.
+        progress: sees the run go on.
+
+    Raises:
+        TestbedError: the run can't go on; the text says why.
+        firmware_bridge.ModuleError: the module's share of that.
+        asyncio.CancelledError: it was interrupted; what was done is in the journal.
+    """
+    runner = _Runner(bench, messages, directory, traffic, export_keys, progress or Progress())
+    await runner.run()
+
+
+class _HseWatch(ServerObserver):
+    """Our own HSE's side of a run: its datagrams and the passage of the message in flight."""
+
+    def __init__(self) -> None:
+        self.capture: RunCapture | None = None
+        self.exchange: Exchange | None = None
+        self.addresses: dict[HsePort, tuple[str, int]] = {}
+
+    def passed(self, passage: Passage) -> None:
+        if self.exchange is not None:
+            self.exchange.passed_hse(passage)
+
+    def datagram(self, way: Way, port: HsePort, data: bytes, peer: tuple[str, int]) -> None:
+        if self.capture is None:
+            return
+        own = self.addresses[port]
+        if way is Way.IN:
+            self.capture.hse_packet(data, peer, own, uplink=True)
+        else:
+            self.capture.hse_packet(data, own, peer, uplink=False)
+
+
+class _WireWatch(WireObserver):
+    """The UE's side of a run: what its socket sends and receives, and its keys."""
+
+    def __init__(self, capture: RunCapture, directory: RunDirectory, write_keys: bool) -> None:
+        self._capture = capture
+        self._table = EspSaTable(directory.esp_sa_path) if write_keys else None
+
+    def close(self) -> None:
+        """Close the key table."""
+        if self._table is not None:
+            self._table.close()
+
+    def sent(self, session: UeSession, data: bytes, at: float) -> None:
+        self._capture.ue_packet(
+            data, session.local_address, (session.hse.host, session.port), uplink=True, at=at
+        )
+
+    def received(self, session: UeSession, data: bytes, at: float) -> None:
+        self._capture.ue_packet(
+            data, (session.hse.host, session.port), session.local_address, uplink=False, at=at
+        )
+
+    def keyed(self, keys: keying.Session) -> None:
+        if self._table is None:
+            return
+        for one in (keys.outbound, keys.inbound):
+            self._table.add(one.spi, keys.suite, one.key, one.salt, integrity_key=one.integrity_key)
+
+
+class _Runner:
+    def __init__(
+        self,
+        bench: Bench,
+        messages: Sequence[Message],
+        directory: RunDirectory,
+        traffic: str,
+        export_keys: bool,
+        progress: Progress,
+    ) -> None:
+        self._bench = bench
+        self._messages = messages
+        self._directory = directory
+        self._traffic = traffic
+        self._export_keys = export_keys
+        self._progress = progress
+        self._radio = RadioWatch()
+        self._counts: Counter[str] = Counter()
+        self._release_assistance = _RELEASE_ASSISTANCE[bench.module.release_assistance]
+        self._active_time_s = 0.0
+        self._answered_ever = False
+        self._silent = 0
+
+    async def run(self) -> None:
+        self._started = asyncio.get_running_loop().time()
+        status = RunStatus.INTERRUPTED
+        final = "failed"
+        watch = _HseWatch()
+        with JournalWriter(self._directory.journal_path) as journal:
+            self._journal = journal
+            self._append(self._run_record())
+            try:
+                async with open_hse(self._bench, watch) as hse:
+                    try:
+                        await self._run_with_hse(hse, watch)
+                    finally:
+                        self._count_rejections(hse)
+                status = RunStatus.COMPLETE
+                final = "complete"
+            except asyncio.CancelledError:
+                final = "interrupted"
+                raise
+            finally:
+                self._append(EndRecord(status=status, counts=dict(self._counts)))
+                self._update_manifest(final=final)
+
+    async def _run_with_hse(self, hse: Hse, watch: _HseWatch) -> None:
+        bench = self._bench
+        loop = asyncio.get_running_loop()
+        secret = hse.secret
+        keyed = any(one.security is not Security.NONE for one in bench.matrix)
+        write_keys = keyed and secret is not None and (secret.test or self._export_keys)
+        if write_keys:
+            self._update_manifest(
+                test_keys=secret is not None and secret.test,
+                decrypt=self._directory.decrypt_command,
+            )
+        capture = RunCapture(
+            self._directory.capture_path,
+            hse_port=hse.addresses.esp_port,
+            start_ns=time.time_ns(),
+            start_s=loop.time(),
+            clock=loop.time,
+            comment=f"testbed {__version__}; a second is the run's own, "
+            f"{bench.effective_time_scale:g} in a second of the wall",
+        )
+        with capture, contextlib.closing(_WireWatch(capture, self._directory, write_keys)) as wire:
+            if hse.server is not None:
+                watch.capture = capture
+                watch.addresses = {port: hse.server.address(port) for port in HsePort}
+            try:
+                await self._run_module(hse, wire, watch)
+            finally:
+                watch.capture = None
+
+    def _count_rejections(self, hse: Hse) -> None:
+        if hse.server is not None:
+            for (port, reason), count in sorted(hse.server.snapshot().rejected.items()):
+                self._counts[f"hse_rejected_{port}_{reason}"] = count
+
+    def _update_manifest(self, *, final: str | None = None, **changes: Any) -> None:
+        manifest = self._directory.read_manifest()
+        if final is None:
+            manifest = replace(manifest, **changes)
+        else:
+            manifest = manifest.finished(final, **changes)
+        self._directory.write_manifest(manifest)
+
+    def _run_record(self) -> RunRecord:
+        bench = self._bench
+        return RunRecord(
+            testbed_version=__version__,
+            bench=bench.name,
+            module=bench.module.family,
+            origin="virtual" if bench.module.is_virtual else "real",
+            configurations=tuple(configuration.name for configuration in bench.matrix),
+            messages=len(self._messages),
+            traffic=self._traffic,
+            seed=bench.seed,
+            time_scale=bench.effective_time_scale,
+            settings={
+                "release_assistance": bench.module.release_assistance,
+                "pace": bench.traffic.pace.value,
+                "answer_timeout_s": bench.answer_timeout_s,
+            },
+        )
+
+    async def _run_module(self, hse: Hse, wire: _WireWatch, watch: _HseWatch) -> None:
+        bench = self._bench
+        self._progress.phase(f"starting {bench.module.family} on {bench.module.port}")
+
+        def watch_radio(module: Module) -> None:
+            module.subscribe(self._radio.event)
+
+        async with open_module(bench, watch_radio) as module:
+            granted = await self._attach(module)
+            self._active_time_s = granted.active_time_s or 0.0
+            address = await module.address()
+            identity = {} if module.identity is None else asdict(module.identity)
+            self._update_manifest(
+                module={
+                    "family": bench.module.family,
+                    "port": bench.module.port,
+                    **identity,
+                    "address": address,
+                    "power_saving": asdict(granted),
+                },
+                radio=_radio_dict(await module.radio()),
+            )
+            for number, configuration in enumerate(bench.matrix):
+                await self._radio.settle(SETTLE_TIMEOUT_S)
+                self._progress.phase(f"{configuration.name}: opening the session")
+                session = UeSession(
+                    module,
+                    configuration,
+                    hse.addresses,
+                    identity=bench.identity,
+                    secret=hse.secret,
+                    module_address=address,
+                    local_port=LOCAL_PORTS + number,
+                    release_assistance=self._release_assistance,
+                    observer=wire,
+                )
+                await self._run_configuration(module, session, watch)
+
+    async def _attach(self, module: Module) -> PowerSaving:
+        description = self._bench.module
+        saving = description.power_saving
+        wanted = PowerSaving(
+            psm=saving.psm,
+            active_time_s=saving.active_time_s if saving.psm else None,
+            periodic_tau_s=saving.periodic_tau_s if saving.psm else None,
+            edrx_cycle_s=saving.edrx_cycle_s,
+        )
+        await module.configure_power_saving(wanted)
+        self._progress.phase("attaching")
+        await module.attach(apn=description.apn, timeout_s=description.attach_timeout_s)
+        return await module.power_saving()
+
+    async def _run_configuration(
+        self, module: Module, session: UeSession, watch: _HseWatch
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            record = await session.open()
+            if record is not None:
+                await self._radio.settle(SETTLE_TIMEOUT_S)
+                self._write(record)
+            self._progress.phase(session.configuration.name)
+            start = loop.time() - self._messages[0].time_s
+            due = [start + message.time_s for message in self._messages]
+            for position, message in enumerate(self._messages):
+                await self._wait_for(due[position])
+                next_due = due[position + 1] if position + 1 < len(due) else None
+                await self._run_message(module, session, message, watch, next_due)
+        finally:
+            await session.close()
+
+    async def _wait_for(self, due: float) -> None:
+        if self._bench.traffic.pace is Pace.CAPTURE:
+            delay = due - asyncio.get_running_loop().time()
+            if delay > 0:
+                await asyncio.sleep(delay)
+
+    async def _run_message(
+        self,
+        module: Module,
+        session: UeSession,
+        message: Message,
+        watch: _HseWatch,
+        next_due: float | None,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        already_connected = self._radio.connected
+        exchange = Exchange(message=message, submitted_at=loop.time())
+        watch.exchange = exchange
+        try:
+            await exchange_message(session, exchange, answer_timeout_s=self._bench.answer_timeout_s)
+            radio = await self._radio_report(module)
+            await self._settle(next_due)
+        finally:
+            watch.exchange = None
+        self._mark_radio(exchange)
+        record = self._message_record(exchange, session, radio, already_connected, next_due)
+        self._write(record)
+        self._give_up_on_silence(record, session)
+
+    async def _settle(self, next_due: float | None) -> None:
+        timeout_s = SETTLE_TIMEOUT_S
+        if self._bench.traffic.pace is Pace.CAPTURE and next_due is not None:
+            timeout_s = min(timeout_s, next_due - asyncio.get_running_loop().time())
+        await self._radio.settle(timeout_s)
+
+    def _mark_radio(self, exchange: Exchange) -> None:
+        connected = self._radio.connected_since(exchange.submitted_at)
+        if connected is not None:
+            exchange.mark(Stage.RRC_CONNECTED, connected)
+        released = self._radio.released_since(exchange.submitted_at)
+        if released is not None and not self._radio.connected:
+            exchange.mark(Stage.RELEASED, released)
+
+    @staticmethod
+    async def _radio_report(module: Module) -> RadioReport | None:
+        try:
+            return await module.radio()
+        except ModuleError:
+            return None  # an observation beside the message: its lack fails nothing
+
+    def _message_record(
+        self,
+        exchange: Exchange,
+        session: UeSession,
+        radio: RadioReport | None,
+        already_connected: bool,
+        next_due: float | None,
+    ) -> MessageRecord:
+        now = asyncio.get_running_loop().time()
+        sleep_s = 0.0
+        if self._bench.traffic.pace is Pace.CAPTURE and next_due is not None:
+            sleep_s = max(next_due - now, 0.0)
+        uplink, downlink = exchange.uplink_bytes, exchange.downlink_bytes
+        estimate = estimate_energy(
+            exchange.stages_s,
+            bytes_up=0 if uplink is None else uplink.total,
+            bytes_down=0 if downlink is None else downlink.total,
+            ecl=None if radio is None else radio.ecl,
+            rai=self._release_assistance is not ReleaseAssistance.NONE,
+            already_connected=already_connected,
+            observed_until_s=now - exchange.submitted_at,
+            sleep_s=sleep_s,
+            active_time_s=self._active_time_s,
+        )
+        return MessageRecord(
+            index=exchange.message.index,
+            configuration=session.configuration.name,
+            security=session.configuration.security.value,
+            compression=session.configuration.compression.value,
+            outcome=exchange.outcome,
+            reason=None if exchange.outcome is Outcome.ANSWERED else exchange.reason,
+            submitted_at_s=round(exchange.submitted_at - self._started, 6),
+            stages_s=exchange.stages_s,
+            latency_s=exchange.latency_s,
+            uplink_bytes=uplink,
+            downlink_bytes=downlink,
+            energy=EnergyRecord.from_dict(estimate.to_json()),
+            uplink_packet=exchange.uplink_packet,
+            downlink_packet=exchange.downlink_packet,
+            radio=None if radio is None else _radio_dict(radio),
+        )
+
+    def _write(self, record: SessionRecord | MessageRecord) -> None:
+        if isinstance(record, MessageRecord):
+            self._counts[f"messages_{record.outcome.value}"] += 1
+        else:
+            self._counts["sessions"] += 1
+        self._append(record)
+
+    def _append(self, record: RunRecord | SessionRecord | MessageRecord | EndRecord) -> None:
+        self._journal.append(record)
+        self._progress.record(record)
+
+    def _give_up_on_silence(self, record: MessageRecord, session: UeSession) -> None:
+        if record.outcome is Outcome.ANSWERED:
+            self._answered_ever = True
+        if self._answered_ever:
+            return
+        self._silent += 1
+        if self._silent >= SILENT_MESSAGES:
+            raise LabFault(
+                f"the HSE at {session.hse.host}:{session.port} answered none of the first "
+                f"{self._silent} messages ({session.configuration.name}; last: {record.reason})",
+                hint=(
+                    "Is `testbed hse` running there, is that UDP port open in every firewall, "
+                    "and does the module's APN reach it?"
+                ),
+            )
+
+
+def _radio_dict(report: RadioReport) -> dict[str, Any]:
+    """A radio report without its time and without what was not told."""
+    return {
+        name: value for name, value in asdict(report).items() if name != "at" and value is not None
+    }

@@ -1,0 +1,117 @@
+"""``testbed hse``: the HSE emulator as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from testbed.bench.secrets import read_secret_file, read_subscribers
+from testbed.cli.shared import app, print_json, stderr, stdout
+from testbed.errors import UsageError
+from testbed.hse import HsePort, HseServer, ListenAddresses
+from testbed.metrics import HseMetrics, MetricsServer
+
+__all__ = ["hse"]
+
+
+@app.command()
+def hse(
+    host: Annotated[
+        str, typer.Option(envvar="TESTBED_HSE_HOST", help="Address to listen on.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="ESP port; 0: any free port.")] = 4500,
+    rohc_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="ROHC port; default: ESP port + 1.")
+    ] = None,
+    plain_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Plain port; default: ESP port + 2.")
+    ] = None,
+    secret_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="TESTBED_SECRET_FILE", help="One secret, shared with every UE that knows it."
+        ),
+    ] = None,
+    subscribers: Annotated[
+        Path | None,
+        typer.Option(help="YAML file: identity of each UE and its own secret."),
+    ] = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Serve Prometheus metrics on loopback.")
+    ] = None,
+    json_output: Annotated[
+        bool, typer.Option("--json", help="Print addresses and counts as JSON lines.")
+    ] = False,
+) -> None:
+    """Run the Home Security Endpoint emulator until Ctrl-C.
+
+    It terminates ESP and ROHC from several UEs, and echoes each message back the same way.
+    """
+    if (secret_file is None) == (subscribers is None):
+        raise UsageError(
+            "an HSE needs to know its UEs: give either --secret-file or --subscribers",
+            hint="Make a secret: (umask 077; echo hex:$(openssl rand -hex 16) > secret.txt)",
+        )
+    if subscribers is not None:
+        table = read_subscribers(subscribers)
+        shared = None
+    else:
+        assert secret_file is not None
+        table = {}
+        shared = read_secret_file(secret_file)
+
+    def known(identity: str) -> bytes | None:
+        return table.get(identity, shared)
+
+    def beside(given: int | None, offset: int) -> int:
+        if given is not None:
+            return given
+        return 0 if port == 0 else port + offset
+
+    listen = ListenAddresses(
+        host=host, esp_port=port, rohc_port=beside(rohc_port, 1), plain_port=beside(plain_port, 2)
+    )
+    asyncio.run(_serve(HseServer(secrets=known, listen=listen), metrics_port, json_output))
+
+
+async def _serve(server: HseServer, metrics_port: int | None, json_output: bool) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with server:
+        with contextlib.ExitStack() as stack:
+            addresses = {port.value: server.address(port) for port in HsePort}
+            if metrics_port is not None:
+                metrics = stack.enter_context(
+                    MetricsServer(HseMetrics(server.snapshot), port=metrics_port)
+                )
+                addresses["metrics"] = (metrics.address, metrics.port)
+            if json_output:
+                print_json({name: f"{host}:{port}" for name, (host, port) in addresses.items()})
+            else:
+                console = stdout()
+                for name, (host, port) in addresses.items():
+                    console.print(f"{name:8} {escape(host)}:{port}")
+                stderr().print("serving; Ctrl-C ends it")
+            await stop.wait()
+        snapshot = server.snapshot()
+    counts = {
+        "datagrams": dict(snapshot.datagrams),
+        "delivered": dict(snapshot.delivered),
+        "answered": dict(snapshot.answered),
+        "exchanges": snapshot.exchanges,
+        "rejected": {f"{port}/{why}": n for (port, why), n in sorted(snapshot.rejected.items())},
+    }
+    if json_output:
+        print_json(counts)
+    else:
+        console = stdout()
+        for name, value in counts.items():
+            console.print(f"{name:10} {value}")

@@ -1,0 +1,281 @@
+"""``testbed run``: a bench, its campaign, its table."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from testbed import clock
+from testbed.analysis.summary import summarise_run
+from testbed.bench import Bench, Configuration, Pace, load_bench, validate_bench
+from testbed.campaign import Progress as RunProgress
+from testbed.campaign import run_bench
+from testbed.cli.shared import INTERRUPTED, app, print_json, stderr, stdout
+from testbed.errors import UsageError
+from testbed.metrics import MetricsServer, RunMetrics
+from testbed.report.page import write_report
+from testbed.report.table import render_table
+from testbed.results import (
+    EndRecord,
+    MessageRecord,
+    RunDirectory,
+    RunRecord,
+    SessionRecord,
+    TimeKind,
+    start_manifest,
+)
+from testbed.traffic import Traffic, capture_traffic, generated_traffic
+
+__all__ = ["run"]
+
+GENERATED_MESSAGES = 20
+"""How many messages each configuration sends when neither a number nor a capture is given."""
+
+
+@app.command()
+def run(
+    bench_file: Annotated[
+        Path | None,
+        typer.Option("--bench", envvar="TESTBED_BENCH", help="Bench description (YAML)."),
+    ] = None,
+    module: Annotated[
+        str | None, typer.Option(envvar="TESTBED_MODULE", help="Family of the module: bc66.")
+    ] = None,
+    port: Annotated[
+        str | None,
+        typer.Option(
+            envvar="TESTBED_PORT",
+            help="Its port: /dev/ttyUSB0, rfc2217://host:port, socket://host:port, virtual:bc66.",
+        ),
+    ] = None,
+    hse: Annotated[
+        str | None,
+        typer.Option(
+            envvar="TESTBED_HSE", help="HOST:PORT of an HSE's ESP port; none starts one here."
+        ),
+    ] = None,
+    secret_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="TESTBED_SECRET_FILE", help="File: the secret shared with the HSE."
+        ),
+    ] = None,
+    identity: Annotated[
+        str | None, typer.Option(envvar="TESTBED_IDENTITY", help="Who this UE is to the HSE.")
+    ] = None,
+    apn: Annotated[
+        str | None, typer.Option(envvar="TESTBED_APN", help="Access point name.")
+    ] = None,
+    traffic: Annotated[
+        Path | None,
+        typer.Option(
+            help="Capture of a device: each UDP packet that it sends is a message."
+        ),
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="The device's address in the capture.")] = None,
+    messages: Annotated[
+        int | None, typer.Option("--messages", "-n", min=1, help="Messages per configuration.")
+    ] = None,
+    configuration: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--configuration",
+            "-c",
+            help=f"What to measure, may be repeated: {', '.join(Configuration.known_names())}.",
+        ),
+    ] = None,
+    pace: Annotated[
+        Pace | None, typer.Option(help="As soon as the module is idle again, or as captured.")
+    ] = None,
+    time_scale: Annotated[
+        float | None,
+        typer.Option(
+            envvar="TESTBED_TIME_SCALE",
+            help="Module seconds per real second, virtual modules only (default 200).",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of generated traffic and virtual radio.")
+    ] = None,
+    runs: Annotated[
+        Path, typer.Option(envvar="TESTBED_RUNS", help="Folder that holds the run directories.")
+    ] = Path("runs"),
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Serve Prometheus metrics on loopback meanwhile."),
+    ] = None,
+    export_keys: Annotated[
+        bool,
+        typer.Option(
+            "--export-keys", help="Write esp_sa though the secret is not marked as a test secret."
+        ),
+    ] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+) -> int:
+    """Send a device's messages through a module to an HSE and back, and measure what it costs.
+
+    Without any option: generated thermostat readings through a virtual BC66 to an HSE started for
+    the run, without security, under tunnel ESP, and under tunnel ESP with header compression.
+    """
+    overrides: dict[str, Any] = {}
+
+    def override(value: Any, *path: str) -> None:
+        if value is None:
+            return
+        node = overrides
+        for part in path[:-1]:
+            node = node.setdefault(part, {})
+        node[path[-1]] = value
+
+    override(module, "module", "family")
+    if module is not None and port is None and bench_file is None:
+        port = f"virtual:{module}"
+    override(port, "module", "port")
+    override(apn, "module", "apn")
+    override(hse, "hse", "address")
+    if secret_file is not None:
+        override(str(secret_file), "hse", "secret_file")
+    override(identity, "identity")
+    if traffic is not None:
+        override(str(traffic), "traffic", "capture")
+    override(device, "traffic", "device")
+    override(messages, "traffic", "messages")
+    if pace is not None:
+        override(pace.value, "traffic", "pace")
+    override(list(configuration) if configuration else None, "matrix")
+    override(time_scale, "time_scale")
+    override(seed, "seed")
+    bench = validate_bench(overrides) if bench_file is None else load_bench(bench_file, overrides)
+    source = _traffic(bench)
+    if not source.messages:
+        raise UsageError("there is no message to send", hint="Give --messages 1 or more.")
+    return _run(bench, source, runs, metrics_port, export_keys, json_output)
+
+
+def _traffic(bench: Bench) -> Traffic:
+    description = bench.traffic
+    if description.capture is not None:
+        return capture_traffic(
+            description.capture, device=description.device, limit=description.messages
+        )
+    return generated_traffic(messages=description.messages or GENERATED_MESSAGES, seed=bench.seed)
+
+
+def _run(
+    bench: Bench,
+    traffic: Traffic,
+    runs: Path,
+    metrics_port: int | None,
+    export_keys: bool,
+    json_output: bool,
+) -> int:
+    directory = RunDirectory.create(runs)
+    scale = bench.effective_time_scale
+    directory.write_manifest(
+        start_manifest(
+            directory.name,
+            config=bench.model_dump(mode="json"),
+            seed=bench.seed,
+            time_kind=TimeKind.REAL if scale == 1.0 else TimeKind.SCALED,
+            time_scale=scale,
+            notes=traffic.notes,
+        )
+    )
+    metrics = RunMetrics(directory.name)
+    interrupted = False
+    with contextlib.ExitStack() as stack:
+        if metrics_port is not None:
+            server = stack.enter_context(MetricsServer(metrics, port=metrics_port))
+            stderr().print(f"metrics: {server.url}")
+        total = len(traffic.messages) * len(bench.matrix)
+        progress = stack.enter_context(_progress(total, metrics))
+
+        async def main() -> None:
+            _cancel_on_termination()
+            await run_bench(
+                bench,
+                traffic.messages,
+                directory,
+                traffic=traffic.description,
+                export_keys=export_keys,
+                progress=progress,
+            )
+
+        try:
+            clock.run(main, time_scale=scale)
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            interrupted = True
+    _show(directory, json_output)
+    if interrupted:
+        stderr().print("[bold red]interrupted[/]: the table shows what was done until then")
+        return INTERRUPTED
+    return 0
+
+
+def _cancel_on_termination() -> None:
+    """Let SIGTERM end a run as Ctrl-C does: with its journal closed and its module released."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    assert task is not None
+    with contextlib.suppress(NotImplementedError):
+        loop.add_signal_handler(signal.SIGTERM, task.cancel)
+
+
+def _show(directory: RunDirectory, json_output: bool) -> None:
+    summary = summarise_run(directory.path)
+    report = write_report(directory.path)
+    if json_output:
+        print_json(summary.to_json() | {"directory": str(directory.path), "report": str(report)})
+        return
+    console = stdout()
+    console.print(render_table(summary))
+    console.print(f"run directory: {escape(str(directory.path))}", soft_wrap=True)
+    console.print(f"report:        {escape(str(report))}", soft_wrap=True)
+    if directory.esp_sa_path.exists():
+        console.print(f"decrypt:       {escape(directory.decrypt_command)}", soft_wrap=True)
+
+
+class _Bar(RunProgress):
+    def __init__(self, bar: Progress, task: TaskID, metrics: RunMetrics) -> None:
+        self._bar = bar
+        self._task = task
+        self._metrics = metrics
+
+    def phase(self, text: str) -> None:
+        self._bar.update(self._task, description=escape(text))
+
+    def record(self, record: RunRecord | SessionRecord | MessageRecord | EndRecord) -> None:
+        self._metrics.observe(record)
+        if isinstance(record, MessageRecord):
+            self._bar.advance(self._task)
+
+
+@contextlib.contextmanager
+def _progress(total: int, metrics: RunMetrics) -> Iterator[_Bar]:
+    """A progress bar on a terminal; nothing where standard error is a file."""
+    console = stderr()
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        yield _Bar(bar, bar.add_task("starting", total=total), metrics)
