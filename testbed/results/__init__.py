@@ -6,6 +6,7 @@ Runners come in to write; analysis, metrics, report and command line to read. On
 - ``manifest``        what the run was: versions, host, configuration, seed, module, clock
 - ``records``         the journal's records
 - ``journal``         the journal: one synced JSON object per line; the source of truth
+- ``files``           files that are written whole, or not at all
 - ``pcapng``          the capture format, and its writer
 - ``links``           from a captured frame to the IP packet in it
 - ``capture_reader``  captures of any program, packet by packet: pcap and pcapng
@@ -17,6 +18,7 @@ from testbed.results.capture import RunCapture
 from testbed.results.capture_reader import CapturedPacket, CaptureReader, NotACapture
 from testbed.results.directory import NotARunDirectory, RunDirectory
 from testbed.results.esp_sa import EspSaTable
+from testbed.results.files import WriteFailed, write_atomically
 from testbed.results.journal import (
     Journal,
     JournalCorrupt,
@@ -74,7 +76,9 @@ __all__ = [
     "SessionRecord",
     "Stage",
     "TimeKind",
+    "WriteFailed",
     "read_journal",
     "record_from_dict",
     "start_manifest",
+    "write_atomically",
 ]

@@ -29,7 +29,7 @@ from testbed.results.files import write_atomically
 from testbed.results.journal import Journal, JournalMissing, JournalReader, read_journal
 from testbed.results.manifest import Manifest, ManifestError
 
-__all__ = ["NotARunDirectory", "RunDirectory"]
+__all__ = ["NotARunDirectory", "RunDirectory", "write_atomically"]
 
 _NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]+")
 _ATTEMPTS = 64

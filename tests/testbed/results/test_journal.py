@@ -111,9 +111,12 @@ def test_without_fdatasync_fsync_does_it(path: Path, monkeypatch: pytest.MonkeyP
     calls: list[int] = []
     real = os.fsync
     monkeypatch.delattr(os, "fdatasync")
-    monkeypatch.setattr(
-        os, "fsync", lambda descriptor: (calls.append(descriptor), real(descriptor))
-    )
+
+    def fsync(descriptor: int) -> None:
+        calls.append(descriptor)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
     written(path, messages=1)
     assert len(calls) == 3  # the directory, and two records
 
