@@ -214,19 +214,11 @@ class CompressedTunnel:
         try:
             result = self.decompressor.decompress(data, now, opened.late_by)
         except RohcError as error:
-            feedback = getattr(error, "feedback", b"")
-            if feedback and self._piggyback:
-                self.compressor.queue_feedback(feedback)
-                feedback = b""
+            feedback = self._exchange_feedback(error)
             raise DecompressionFailed(
                 f"the decompressor refused the packet: {type(error).__name__}", feedback=feedback
             ) from error
-        if result.feedback_received:
-            self.compressor.deliver_feedback(result.feedback_received)
-        feedback = result.feedback
-        if feedback and self._piggyback:
-            self.compressor.queue_feedback(feedback)
-            feedback = b""
+        feedback = self._exchange_feedback(result)
         inner = result.packet
         if inner is not None:
             if icv is not None and not hmac.compare_digest(icv.compute(inner), stated):
@@ -236,6 +228,15 @@ class CompressedTunnel:
             if not inner or inner[0] >> 4 not in (4, 6):
                 raise DecompressionFailed("no IP packet came out of the decompressor")
         return Decapsulated(packet=inner, esp=opened, rohc=result, feedback=feedback)
+
+    def _exchange_feedback(self, source: DecompressedLike | RohcError) -> bytes:
+        """Give the compressor what rode in; the feedback that the caller is to send back."""
+        if source.feedback_received:
+            self.compressor.deliver_feedback(source.feedback_received)
+        if source.feedback and self._piggyback:
+            self.compressor.queue_feedback(source.feedback)
+            return b""
+        return source.feedback
 
 
 def _is_feedback_only(data: bytes) -> bool:
