@@ -22,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from firmware_bridge.at.events import Body, Data, Event, Final, Noise, Prompt, Text, Urc
+from firmware_bridge.at.events import Body, Data, Echo, Event, Final, Noise, Prompt, Text, Urc
 from firmware_bridge.at.log import AtLog, Direction
 from firmware_bridge.at.parser import Digester
 from firmware_bridge.at.syntax import Command, Marker, Syntax
@@ -73,6 +73,8 @@ class Response:
     """The first final result was read."""
     done_at: float = 0.0
     """The last of it was read."""
+    echoed: bool = False
+    """The module repeated the command."""
 
 
 class _Exchange:
@@ -155,18 +157,17 @@ class AtEngine:
                 await self._find_place()
             return await self._run(command)
 
-    async def probe(self, text: str, timeout_s: float) -> bool:
-        """Send `text` (`AT`) and say whether the module answered OK in time.
+    async def probe(self, text: str, timeout_s: float) -> Response | None:
+        """Send `text` (`AT`) and return the answer, None if no OK came in time.
 
         For waking: no time-out is raised, and several may be sent in a row, after which the next
         command finds its place by a marker.
         """
         async with self._queue:
             try:
-                await self._run(Command(text=text, timeout_s=timeout_s))
+                return await self._run(Command(text=text, timeout_s=timeout_s))
             except (ModuleTimeout, CommandFailed):
-                return False
-            return True
+                return None
 
     async def resynchronise(self) -> None:
         """Drop all that is still to come for commands of before. Raises `ModuleSilent`."""
@@ -357,6 +358,9 @@ class AtEngine:
                 self._on_urc(event)
             elif isinstance(event, Body):
                 self._on_body(event)
+            elif isinstance(event, Echo):
+                if self._exchange is not None:
+                    self._exchange.response.echoed = True
             elif isinstance(event, Prompt):
                 self._on_prompt()
             elif isinstance(event, Noise):

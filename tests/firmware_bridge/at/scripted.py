@@ -100,9 +100,22 @@ class Scripted:
 
     def _reply(self, text: str) -> list[Reply]:
         for pattern, turns in self._table:
-            if pattern.fullmatch(text):
-                return turns.pop(0) if len(turns) > 1 else turns[0]
+            found = pattern.fullmatch(text)
+            if found:
+                replies = turns.pop(0) if len(turns) > 1 else turns[0]
+                return [filled(reply, found) for reply in replies]
         return [self.default]
+
+
+def filled(reply: Reply, found: re.Match[str]) -> Reply:
+    """`{1}` in a reply stands for the command pattern's first group."""
+    if isinstance(reply, tuple):
+        content = filled(reply[1], found)
+        assert isinstance(content, str | bytes)
+        return reply[0], content
+    if isinstance(reply, str) and "{1}" in reply:
+        return reply.replace("{1}", found.group(1))
+    return reply
 
 
 def wire(text: str | bytes) -> bytes:

@@ -1,0 +1,121 @@
+"""What the sockets of all families share: the inbox, waiting, and being lost."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from collections import deque
+from typing import TYPE_CHECKING
+
+from firmware_bridge.errors import ModuleError, PayloadTooLarge, SocketLost
+from firmware_bridge.modules.contract import DatagramSocket
+from firmware_bridge.modules.records import Received
+
+if TYPE_CHECKING:
+    from firmware_bridge.modules.atmodule import AtModule
+
+__all__ = ["INBOX", "ModuleSocket"]
+
+INBOX = 1_024
+"""Datagrams kept until they are asked for; the oldest goes when there are more."""
+
+
+class ModuleSocket(DatagramSocket):
+    """A socket of a module that pushes datagrams, or announces them to be fetched."""
+
+    def __init__(self, module: AtModule, socket_id: int, host: str, port: int) -> None:
+        self.socket_id = socket_id
+        self.host = host
+        self.port = port
+        self.dropped = 0
+        """Datagrams that were pushed out of a full inbox."""
+        self._owner = module
+        self._limit = module.options.max_payload or module.FAMILY.max_payload
+        self._inbox: deque[Received] = deque(maxlen=INBOX)
+        self._announced_at: float | None = None
+        self._changed = asyncio.Event()
+        self._lost: str | None = None
+
+    @property
+    def max_payload(self) -> int:
+        """See `DatagramSocket.max_payload`."""
+        return self._limit
+
+    @property
+    def closed(self) -> bool:
+        """See `DatagramSocket.closed`."""
+        return self._lost is not None
+
+    async def receive(self, timeout_s: float | None = None) -> Received:
+        """See `DatagramSocket.receive`. What came before the socket was lost is still given."""
+        async with asyncio.timeout(timeout_s):
+            while True:
+                if self._inbox:
+                    return self._inbox.popleft()
+                self._check_open_or_announced()
+                if self._announced_at is not None:
+                    await self._fetch_announced()
+                    continue
+                self._changed.clear()
+                await self._changed.wait()
+
+    # -- what the driver says --------------------------------------------------------------------
+
+    def deliver(self, data: bytes, at: float) -> None:
+        """A datagram came."""
+        self._keep(Received(data=data, at=at))
+
+    def announce(self, at: float) -> None:
+        """A datagram waits in the module."""
+        if self._announced_at is None:
+            self._announced_at = at
+        self._changed.set()
+
+    def lose(self, reason: str, *, tell: bool = True) -> None:
+        """The socket is gone; `tell` emits `SocketClosed`."""
+        if self._lost is not None:
+            return
+        self._lost = reason
+        self._announced_at = None
+        self._changed.set()
+        self._owner.forget(self, reason if tell else None)
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    @abstractmethod
+    async def _fetch(self) -> tuple[bytes, float]:
+        """Take one datagram from the module: payload (b"" if none) and when it was read."""
+
+    async def _fetch_announced(self) -> None:
+        announced_at = self._announced_at
+        self._announced_at = None
+        try:
+            data, at = await self._fetch()
+        except (ModuleError, asyncio.CancelledError):
+            if self._lost is None:
+                self._announced_at = announced_at
+            raise
+        if data:
+            if self._announced_at is None and self._lost is None:
+                self._announced_at = announced_at  # there may be more
+            self._keep(Received(data=data, at=at, announced_at=announced_at))
+
+    def _keep(self, received: Received) -> None:
+        if len(self._inbox) == INBOX:
+            self.dropped += 1
+        self._inbox.append(received)
+        self._changed.set()
+
+    def _check_open(self) -> None:
+        if self._lost is not None:
+            raise SocketLost(self.socket_id, self._lost)
+
+    def _check_open_or_announced(self) -> None:
+        if self._announced_at is None:
+            self._check_open()
+
+    def _check_size(self, data: bytes) -> None:
+        if len(data) > self._limit:
+            raise PayloadTooLarge(len(data), self._limit)
+        if not data:
+            raise ValueError("a datagram needs at least one octet")
