@@ -28,7 +28,7 @@ from pydantic import (
 )
 
 from firmware_bridge.virtual import ModuleSettings
-from testbed.bench.configuration import DEFAULT_MATRIX, Configuration, Security
+from testbed.bench.configuration import DEFAULT_MATRIX, Compression, Configuration, Security
 from testbed.bench.source import Location, YamlSource, read_yaml
 from testbed.clock import MAX_TIME_SCALE
 from testbed.errors import UsageError
@@ -81,25 +81,32 @@ def _configuration(value: Any) -> Configuration:
     )
 
 
+_CONFIGURATION_SCHEMA: dict[str, Any] = {
+    "oneOf": [
+        {"type": "string", "enum": Configuration.known_names()},
+        {
+            "type": "object",
+            "properties": {
+                "security": {"type": "string", "enum": [one.value for one in Security]},
+                "compression": {"type": "string", "enum": [one.value for one in Compression]},
+            },
+            "additionalProperties": False,
+        },
+    ]
+}
+
+_MATRIX_SCHEMA: dict[str, Any] = {
+    "type": "array",
+    "items": _CONFIGURATION_SCHEMA,
+    "minItems": 1,
+    "uniqueItems": True,
+    "default": [configuration.name for configuration in DEFAULT_MATRIX],
+}
+
 ConfigurationField = Annotated[
     Configuration,
     BeforeValidator(_configuration),
     PlainSerializer(lambda configuration: configuration.name, return_type=str),
-    WithJsonSchema(
-        {
-            "oneOf": [
-                {"type": "string", "enum": Configuration.known_names()},
-                {
-                    "type": "object",
-                    "properties": {
-                        "security": {"type": "string", "enum": ["none", *Security][1:]},
-                        "compression": {"type": "string", "enum": ["none", "rohc"]},
-                    },
-                    "additionalProperties": False,
-                },
-            ]
-        }
-    ),
 ]
 
 
@@ -255,7 +262,9 @@ class Bench(_Model):
     """The other end of the security association."""
     traffic: TrafficDescription = TrafficDescription()
     """What is sent."""
-    matrix: Annotated[tuple[ConfigurationField, ...], Field(min_length=1)] = DEFAULT_MATRIX
+    matrix: Annotated[tuple[ConfigurationField, ...], WithJsonSchema(_MATRIX_SCHEMA)] = (
+        DEFAULT_MATRIX
+    )
     """The configurations that are measured, one after the other."""
     answer_timeout_s: float = Field(default=40.0, gt=0, le=3600)
     """How long an answer may take before the message counts as lost, in seconds."""
@@ -267,6 +276,8 @@ class Bench(_Model):
     @model_validator(mode="after")
     def _consistent(self) -> Bench:
         names = [configuration.name for configuration in self.matrix]
+        if not names:
+            raise ValueError("the matrix is empty: name at least one configuration")
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"configuration {name!r} stands twice in the matrix")

@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 
 from testbed.bench.secrets import read_secret_file, read_subscribers
-from testbed.cli.shared import app, print_json, stderr, stdout
+from testbed.cli.shared import app, print_json_line, stderr, stdout
 from testbed.errors import UsageError
 from testbed.hse import HsePort, HseServer, ListenAddresses
 from testbed.metrics import HseMetrics, MetricsServer
@@ -94,7 +94,9 @@ async def _serve(server: HseServer, metrics_port: int | None, json_output: bool)
                 )
                 addresses["metrics"] = (metrics.address, metrics.port)
             if json_output:
-                print_json({name: f"{host}:{port}" for name, (host, port) in addresses.items()})
+                print_json_line(
+                    {name: f"{host}:{port}" for name, (host, port) in addresses.items()}
+                )
             else:
                 console = stdout()
                 for name, (host, port) in addresses.items():
@@ -110,7 +112,7 @@ async def _serve(server: HseServer, metrics_port: int | None, json_output: bool)
         "rejected": {f"{port}/{why}": n for (port, why), n in sorted(snapshot.rejected.items())},
     }
     if json_output:
-        print_json(counts)
+        print_json_line(counts)
     else:
         console = stdout()
         for name, value in counts.items():

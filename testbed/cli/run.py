@@ -72,9 +72,7 @@ def run(
     ] = None,
     secret_file: Annotated[
         Path | None,
-        typer.Option(
-            envvar="TESTBED_SECRET_FILE", help="File: the secret shared with the HSE."
-        ),
+        typer.Option(envvar="TESTBED_SECRET_FILE", help="File: the secret shared with the HSE."),
     ] = None,
     identity: Annotated[
         str | None, typer.Option(envvar="TESTBED_IDENTITY", help="Who this UE is to the HSE.")
@@ -84,9 +82,7 @@ def run(
     ] = None,
     traffic: Annotated[
         Path | None,
-        typer.Option(
-            help="Capture of a device: each UDP packet that it sends is a message."
-        ),
+        typer.Option(help="Capture of a device: each UDP packet that it sends is a message."),
     ] = None,
     device: Annotated[str | None, typer.Option(help="The device's address in the capture.")] = None,
     messages: Annotated[
@@ -221,6 +217,9 @@ def _run(
             clock.run(main, time_scale=scale)
         except (KeyboardInterrupt, asyncio.CancelledError):
             interrupted = True
+        except Exception:
+            stderr().print(f"run directory: {escape(str(directory.path))}", soft_wrap=True)
+            raise
     _show(directory, json_output)
     if interrupted:
         stderr().print("[bold red]interrupted[/]: the table shows what was done until then")

@@ -19,7 +19,16 @@ import rohc
 from testbed.errors import ExitCode, TestbedError
 from testbed.version import __version__
 
-__all__ = ["INTERRUPTED", "app", "main", "print_json", "show_error", "stderr", "stdout"]
+__all__ = [
+    "INTERRUPTED",
+    "app",
+    "main",
+    "print_json",
+    "print_json_line",
+    "show_error",
+    "stderr",
+    "stdout",
+]
 
 _COMMANDS = ("run", "report", "hse")
 """Modules of this package that each register a command, in the order of the help."""
@@ -50,6 +59,12 @@ def stderr() -> Console:
 def print_json(value: Any) -> None:
     """Print one JSON object on standard output."""
     sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+def print_json_line(value: Any) -> None:
+    """Print one JSON object on one line of standard output."""
+    sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")
     sys.stdout.flush()
 
 

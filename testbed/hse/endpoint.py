@@ -7,6 +7,7 @@ what asyncio's ``DatagramProtocol`` does; the bound keeps one busy port from sta
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Callable
 
@@ -20,6 +21,11 @@ DRAIN_PER_WAKE_UP = 64
 _MAX_DATAGRAM = 65535
 
 SocketAddress = tuple[str, int]
+
+_HINTS = {
+    errno.EADDRINUSE: "Another program has the port: stop it, or choose another (0: any free).",
+    errno.EACCES: "Ports below 1024 need privileges: choose a higher one.",
+}
 
 
 class Endpoint:
@@ -62,7 +68,7 @@ class Endpoint:
             self._socket.close()
             raise LabFault(
                 f"the HSE cannot listen on {host}:{port}: {error.strerror or error}",
-                hint="Another program may hold the port: stop it, or choose another (0: any free).",
+                hint=_HINTS.get(error.errno or 0, "Give an address of this machine."),
             ) from error
         bound = self._socket.getsockname()
         self.address: SocketAddress = (bound[0], bound[1])

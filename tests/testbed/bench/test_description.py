@@ -111,7 +111,7 @@ def test_an_unknown_key_of_a_virtual_module_is_named_too(tmp_path: Path) -> None
         ("schema_version: 2\n", ":1: schema_version: "),
         ("answer_timeout_s: 0\n", ":1: answer_timeout_s: "),
         ("name: desk\nseed: -1\n", ":2: seed: "),
-        ("matrix: []\n", ":1: matrix: "),
+        ("matrix: []\n", "the matrix is empty"),
         ("matrix:\n  - none\n  - esp-magic\n", ":3: matrix.1: unknown configuration 'esp-magic'"),
         ("matrix:\n  - rohc+esp-transport\n", ":2: matrix.0: rohc under esp-transport"),
         ("matrix:\n  - {securty: none}\n", ":2: matrix.0: unknown key 'securty'"),
@@ -166,6 +166,10 @@ def test_several_mistakes_are_all_named(tmp_path: Path) -> None:
     assert str(error).count("\n") == 1
 
 
+def test_one_mistake_gives_one_sentence(tmp_path: Path) -> None:
+    assert "\n" not in str(mistake(tmp_path, "matrix: [rohc+esp-transport]\n"))
+
+
 def test_no_secret_shows_in_a_description() -> None:
     bench = validate_bench({"hse": {"secret": "correct horse battery staple"}})
     assert "horse" not in repr(bench)
@@ -184,3 +188,4 @@ def test_the_schema_for_editors_lists_every_key() -> None:
     assert set(schema["properties"]) == set(Bench.model_fields)
     assert schema["additionalProperties"] is False
     assert json.loads(json.dumps(schema)) == schema
+    assert schema["properties"]["matrix"]["minItems"] == 1
