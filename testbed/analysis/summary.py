@@ -20,6 +20,7 @@ from testbed.analysis.rows import (
     RunSummary,
     SessionSummary,
 )
+from testbed.results.directory import RunDirectory
 from testbed.results.journal import JournalReader
 from testbed.results.records import (
     EndRecord,
@@ -32,7 +33,7 @@ from testbed.results.records import (
     SessionRecord,
 )
 
-__all__ = ["summarise", "summarise_journal"]
+__all__ = ["summarise", "summarise_journal", "summarise_run"]
 
 PLAIN_TUNNEL = "esp-tunnel"
 """The configuration that ROHC's saving is measured against."""
@@ -43,8 +44,21 @@ COMPRESSED_TUNNEL = "rohc+esp-tunnel"
 _ENERGY_PARTS = ("setup_j", "transmit_j", "receive_j", "tail_j", "sleep_j", "total_j")
 
 
+def summarise_run(directory: str | os.PathLike[str]) -> RunSummary:
+    """Summarise a run directory, with the notes of its manifest.
+
+    Args:
+        directory: the run directory, or a file in it.
+
+    Raises:
+        UsageError: it is not a run directory, or its journal or manifest cannot be read.
+    """
+    run = RunDirectory.open(directory)
+    return summarise_journal(run.journal_path, notes=run.read_manifest().notes)
+
+
 def summarise_journal(path: str | os.PathLike[str], *, notes: Sequence[str] = ()) -> RunSummary:
-    """Summarise the journal of a run directory, read line by line.
+    """Summarise a journal alone, read line by line.
 
     Args:
         path: the ``journal.jsonl``.

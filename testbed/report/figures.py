@@ -25,7 +25,7 @@ def _scaled(value: float, unit: str) -> str:
     size = abs(value)
     if 0 < size < 0.1:
         thousandths = value * 1e3
-        digits = 0 if abs(thousandths) >= 10 else 1 if abs(thousandths) >= 1 else 3
+        digits = 0 if abs(thousandths) >= 10 else 1 if abs(thousandths) >= 1 else 2
         return f"{thousandths:.{digits}f} m{unit}"
     digits = 0 if size >= 100 else 1 if size >= 10 else 2
     return f"{value:.{digits}f} {unit}"

@@ -1,7 +1,6 @@
 """A small run as it lies on the disk, for the tests of table and page."""
 
 import dataclasses
-import json
 import random
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,8 @@ from testbed.results import (
     RunStatus,
     SessionRecord,
 )
+from testbed.results.directory import RunDirectory
+from testbed.results.manifest import Manifest
 
 CONFIGURATIONS = ("none", "esp-tunnel", "rohc+esp-tunnel")
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=alert(1)>[red]&\"'"
@@ -128,21 +129,30 @@ def records(messages: int = 40, status: RunStatus | None = RunStatus.COMPLETE) -
     return found
 
 
-def manifest(**more: Any) -> dict[str, Any]:
-    """A manifest in the shape of a run directory's, as far as the report reads it."""
-    return {
-        "schema_version": 1,
-        "run_id": "20261124-063000-demo",
-        "started_at": "2026-11-24T06:30:00Z",
+def manifest(run: str, **more: Any) -> Manifest:
+    """A manifest such as a run writes."""
+    fields: dict[str, Any] = {
+        "started_at": "2026-11-24T06:30:00.000Z",
+        "ended_at": "2026-11-24T06:31:12.000Z",
+        "status": "complete",
+        "command": ("testbed", "run", "--traffic", "thermostat-readings.pcapng"),
+        "versions": {"testbed": "0.1.0", "python": "3.11.2"},
+        "platform": "Linux",
+        "config": {"module": {"family": "bc66", "port": "virtual:bc66"}, "messages": 40},
+        "seed": 7,
+        "time": {"kind": "scaled", "scale": 200.0},
         "module": {
             "manufacturer": "Quectel",
             "model": "BC66",
             "firmware": "BC66NBR01A10",
             "imei_sha256": "3f1c",
         },
-        "python": "3.11",
-        "seed": 7,
-    } | more
+        "radio": {"ecl": 0, "rsrp_dbm": -93, "cell": "022FE6CF"},
+        "test_keys": True,
+        "decrypt": "tshark -r capture.pcapng -o esp.enable_encryption_decode:TRUE",
+        "notes": ("none: the module's own IP and UDP headers carry the payload.",),
+    }
+    return Manifest(run=run, **(fields | more))
 
 
 def write_run(
@@ -157,7 +167,7 @@ def write_run(
     with JournalWriter(directory / "journal.jsonl", sync=False) as journal:
         for record in records(messages, status):
             journal.append(record)
-    (directory / "manifest.json").write_text(json.dumps(manifest(**(more or {}))))
+    RunDirectory(directory).write_manifest(manifest(directory.name, **(more or {})))
     (directory / "capture.pcapng").write_bytes(b"\x0a\x0d\x0d\x0a" + bytes(60))
     (directory / "esp_sa").write_text('"IPv4","*","*","0x00000001"\n')
     return directory

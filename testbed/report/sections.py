@@ -1,0 +1,553 @@
+"""The report's sections as HTML, each made from the run and nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from urllib.parse import quote
+
+from testbed.analysis.bytes import LAYERS
+from testbed.analysis.parameters import DEFAULT, MODEL, Parameter
+from testbed.analysis.rows import ConfigurationRow, RunSummary
+from testbed.report import figures
+from testbed.report.html import Html, element, join
+from testbed.report.plots import MAX_POINTS, Figure, configuration_colour
+from testbed.report.run import RunView
+from testbed.results.manifest import Manifest
+
+__all__ = [
+    "comparison",
+    "energy_section",
+    "files_section",
+    "headline",
+    "manifest_section",
+    "module_name",
+    "notes_section",
+    "plot_section",
+    "sessions_section",
+    "tiles",
+    "title",
+]
+
+_Cell = Callable[[ConfigurationRow], str]
+
+
+def module_name(view: RunView) -> str:
+    """The module as it identified itself, or its family where it did not."""
+    identity = view.manifest.module
+    named = [str(identity[key]) for key in ("manufacturer", "model") if identity.get(key)]
+    return " ".join(named) or view.summary.run.module or "a module"
+
+
+def title(view: RunView) -> str:
+    """The page's title."""
+    return f"{view.name} · {module_name(view)}"
+
+
+def headline(view: RunView) -> Html:
+    """What was run, on what, and how far the figures may be trusted."""
+    run, manifest = view.summary.run, view.manifest
+    firmware = manifest.module.get("firmware")
+    what = [
+        f"{view.summary.messages} messages"
+        + (f" of {run.traffic}" if run.traffic else "")
+        + f" over {_plural(len(view.summary.rows), 'configuration')}.",
+        f"Firmware {firmware}." if firmware else None,
+        f"Bench {run.bench}." if run.bench else None,
+        f"Seed {run.seed}.",
+        f"Begun {_moment(manifest.started_at)}"
+        + (f", ended {_moment(manifest.ended_at)}." if manifest.ended_at else "."),
+    ]
+    return element(
+        "header",
+        element(
+            "div",
+            element("span", f"BEST testbed · run {view.name}", class_="eyebrow"),
+            element("button", "Theme: auto", id="theme", type="button"),
+            class_="line",
+        ),
+        element("h1", f"What security costs per message on {module_name(view)}"),
+        element("p", " ".join(part for part in what if part), class_="soft"),
+        element("div", *_badges(view), class_="badges"),
+        class_="top",
+    )
+
+
+def _moment(stamp: str) -> str:
+    """A time stamp without its milliseconds; anything else as it is."""
+    day, separator, clock = stamp.partition("T")
+    return f"{day} {clock.partition('.')[0]} UTC" if separator and clock.endswith("Z") else stamp
+
+
+def _badges(view: RunView) -> Iterator[Html]:
+    run, summary = view.summary.run, view.summary
+    if summary.status != "complete":
+        yield _badge(
+            f"{summary.status}: the figures are those of the messages that were sent", True
+        )
+    yield _badge(f"{run.origin} module", run.origin != "real")
+    if run.time_scale != 1:
+        yield _badge(f"modelled time at scale {run.time_scale:g}", True)
+    elif view.manifest.time.get("kind") == "virtual":
+        yield _badge("modelled time", True)
+    kinds = figures.energy_kinds(summary.rows)
+    if kinds:
+        yield _badge(f"energy {kinds}", "estimated" in kinds)
+    if view.manifest.test_keys:
+        yield _badge("test keys: this directory decrypts its capture", True)
+
+
+def _badge(text: str, warn: bool) -> Html:
+    return element("span", text, class_="badge warn" if warn else "badge")
+
+
+def tiles(summary: RunSummary) -> Html:
+    """The few figures that a reader came for."""
+    return element("div", *_tiles(summary), class_="tiles")
+
+
+def _tiles(summary: RunSummary) -> Iterator[Html]:
+    plain, tunnel = summary.row("none"), summary.row("esp-tunnel")
+    compressed = summary.row("rohc+esp-tunnel")
+    saving = summary.rohc_saving
+    if saving is not None:
+        yield _tile(
+            "ROHC saves under tunnel ESP",
+            f"{figures.byte_count(saving.uplink_bytes)} B",
+            f"per uplink message, {saving.share_of_packet:.0%} of the packet",
+        )
+    if plain is not None and tunnel is not None and plain.uplink.packets and tunnel.uplink.packets:
+        with_rohc = "without compression"
+        if compressed is not None and compressed.uplink.packets:
+            added = compressed.uplink.header - plain.uplink.header
+            with_rohc = f"{figures.byte_count(added)} B with ROHC"
+        yield _tile(
+            "Tunnel ESP adds",
+            f"{figures.byte_count(tunnel.uplink.header - plain.uplink.header)} B",
+            f"of headers per uplink message; {with_rohc}",
+        )
+    medians = [row.latency.median for row in summary.rows if row.latency.median]
+    reached = sorted(m.value_s for m in medians if m.value_s is not None and not m.censored)
+    if reached:
+        yield _tile(
+            "Median latency",
+            _span(figures.seconds(reached[0]), figures.seconds(reached[-1])),
+            "over the configurations, submission to delivery",
+        )
+    energies = sorted(row.energy[0].total_j for row in summary.rows if row.energy)
+    if energies:
+        yield _tile(
+            "Energy per message",
+            _span(figures.energy(energies[0]), figures.energy(energies[-1])),
+            f"{figures.energy_kinds(summary.rows)}, over the configurations",
+        )
+    answered = sum(row.answered for row in summary.rows)
+    lost, failed = (sum(getattr(r, n) for r in summary.rows) for n in ("lost", "failed"))
+    yield _tile(
+        "Answered",
+        f"{answered} of {summary.messages}",
+        f"{lost} lost, {failed} failed" if failed else f"{lost} lost",
+    )
+
+
+def _span(low: str, high: str) -> str:
+    """From low to high with a dash, the unit once where both have the same."""
+    if low == high:
+        return low
+    number, _, unit = low.partition(" ")
+    return f"{number}\u2013{high}" if high.endswith(f" {unit}") else f"{low} \u2013 {high}"
+
+
+def _tile(what: str, figure: str, more: str) -> Html:
+    return element(
+        "div",
+        element("span", what, class_="what"),
+        element("b", figure),
+        element("span", more, class_="more soft"),
+        class_="tile",
+    )
+
+
+def comparison(summary: RunSummary) -> Html:
+    """The same table as in the terminal."""
+    if not summary.rows:
+        return _section("Comparison", element("p", "The journal has no message yet."))
+    saving = summary.rohc_saving
+    head = element(
+        "tr",
+        element("th", "per configuration"),
+        *(
+            element(
+                "th",
+                _swatch(configuration_colour(summary, row.configuration)),
+                _breakable(row.configuration),
+                scope="col",
+            )
+            for row in summary.rows
+        ),
+    )
+    return _section(
+        "Comparison",
+        element("p", figures.saving(saving)) if saving is not None else None,
+        element(
+            "div",
+            element(
+                "table",
+                element("thead", head),
+                element("tbody", *_comparison_lines(summary)),
+                class_="compare",
+            ),
+            class_="scroll",
+        ),
+        element(
+            "p",
+            "Bytes are means over all uplink messages sent, the first included. A quantile is the "
+            "time within which that share of all messages was answered: a message without an "
+            "answer counts as slower than the time-out.",
+            class_="soft small",
+        ),
+    )
+
+
+def _swatch(colour: str) -> Html:
+    return element("span", class_="swatch", style=f"background:{colour}")
+
+
+def _breakable(name: str) -> Html:
+    """A configuration's name that may be broken behind its joints."""
+    parts = re.split(r"(?<=[+-])", name)
+    return join(parts, "<wbr>")
+
+
+def _comparison_lines(summary: RunSummary) -> Iterator[Html]:
+    rows = summary.rows
+
+    def line(label: str, cell: _Cell, kind: str | None = None) -> Html:
+        return element(
+            "tr",
+            element("th", label, scope="row"),
+            *(element("td", cell(row)) for row in rows),
+            class_=kind,
+        )
+
+    def losses(label: str, count: Callable[[ConfigurationRow], int]) -> Html:
+        cells = (element("td", str(count(r)), class_="bad" if count(r) else None) for r in rows)
+        return element("tr", element("th", label, scope="row"), *cells)
+
+    def group(label: str) -> Html:
+        return element(
+            "tr", element("th", label, scope="rowgroup", colspan=str(len(rows) + 1)), class_="group"
+        )
+
+    yield line("messages", lambda row: str(row.messages))
+    yield losses("lost", lambda row: row.lost)
+    if any(row.failed for row in rows):
+        yield losses("failed", lambda row: row.failed)
+    yield line("latency, median", lambda row: figures.quantile(row.latency.median))
+    yield line("latency, 95 %", lambda row: figures.quantile(row.latency.p95))
+    yield group("bytes per uplink message")
+    for layer in LAYERS:
+        if any(row.uplink[layer] for row in rows):
+            yield line(
+                layer.label,
+                lambda row, layer=layer: figures.byte_count(  # type: ignore[misc]
+                    row.uplink[layer], zero=figures.NOTHING
+                ),
+                "sub",
+            )
+    yield line("headers", lambda row: _sent(row, row.uplink.header), "strong")
+    yield line("total", lambda row: _sent(row, row.uplink.total), "strong")
+    yield line(
+        "first message",
+        lambda row: figures.byte_count(row.first_uplink.total if row.first_uplink else None),
+        "quiet",
+    )
+    yield line(
+        "total per downlink message",
+        lambda row: figures.byte_count(row.downlink.total if row.downlink.packets else None),
+        "quiet",
+    )
+    if any(row.uplink_packets for row in rows):
+        yield line("ROHC packets sent", _packets, "quiet wrap")
+    kinds = figures.energy_kinds(rows)
+    if kinds:
+        yield group(f"energy per message, {kinds}")
+        for position, (state, _) in enumerate(next(r for r in rows if r.energy).energy[0].split()):
+            if any(row.energy and row.energy[0].split()[position][1] for row in rows):
+                yield line(
+                    state,
+                    lambda row, position=position: figures.energy(  # type: ignore[misc]
+                        row.energy[0].split()[position][1] if row.energy else None
+                    ),
+                    "sub",
+                )
+        yield line(
+            f"total, {kinds}",
+            lambda row: figures.energy(row.energy[0].total_j if row.energy else None),
+            "strong",
+        )
+
+
+def _sent(row: ConfigurationRow, value: float) -> str:
+    return figures.byte_count(value) if row.uplink.packets else figures.NOTHING
+
+
+def _packets(row: ConfigurationRow) -> str:
+    shown = ", ".join(f"{name} {count}" for name, count in row.uplink_packets[:3])
+    more = len(row.uplink_packets) - 3
+    return (f"{shown} and {more} more" if more > 0 else shown) or figures.NOTHING
+
+
+def plot_section(
+    heading: str,
+    figure: Figure | None,
+    *text: object,
+    without: str,
+    below: Html | None = None,
+) -> Html:
+    """A section with a plot, or with the reason why there is none.
+
+    Args:
+        heading: the section's heading.
+        figure: the plot; None when there is nothing to draw.
+        text: what stands above the plot.
+        without: what stands there instead of a plot.
+        below: what stands below the plot.
+    """
+    if figure is None:
+        return _section(heading, *text, element("p", without, class_="soft"))
+    choose = None
+    if len(figure.variants) > 1:
+        options = (element("option", variant.label) for variant in figure.variants)
+        name = f"choose-{figure.name}"
+        choose = element(
+            "div",
+            element("label", "Show ", for_=name),
+            element("select", *options, id=name, autocomplete="off"),
+            class_="choose",
+        )
+    thinned = None
+    if figure.thinned:
+        thinned = element(
+            "p",
+            f"Thinned to {MAX_POINTS} points; the journal has all of them.",
+            class_="soft small",
+        )
+    return _section(
+        heading,
+        *text,
+        choose,
+        element("div", class_="legend", id=f"legend-{figure.name}"),
+        element(
+            "div",
+            class_="plot",
+            id=f"plot-{figure.name}",
+            role="img",
+            aria_label=figure.summary,
+            style=f"min-height:{figure.height}px",
+        ),
+        thinned,
+        below,
+    )
+
+
+def energy_section(summary: RunSummary, figure: Figure | None) -> Html:
+    """The energy by state, with what the figures are worth."""
+    text: list[object] = []
+    models = {
+        row.energy[0].model
+        for row in summary.rows
+        if row.energy and row.energy[0].kind == "estimated"
+    }
+    if models:
+        text.append(
+            element(
+                "p",
+                element("strong", "Estimated, not measured. "),
+                f"Model {', '.join(sorted(models))}: the stages of each message, its bytes and the "
+                "coverage, times published currents. Differences between configurations come from "
+                "bytes and stages only; the absolute value depends on the module.",
+            )
+        )
+    notes = [note for row in summary.rows for note in _energy_notes(row)]
+    if notes:
+        text.append(element("ul", *(element("li", note) for note in notes), class_="notes small"))
+    return plot_section(
+        "Energy per message",
+        figure,
+        *text,
+        without="The journal has no energy figures.",
+        below=_parameters() if MODEL in models else None,
+    )
+
+
+def _energy_notes(row: ConfigurationRow) -> Iterator[str]:
+    if not row.energy:
+        return
+    means = row.energy[0]
+    stated = figures.energy_range(means)
+    parts = [f"the model's range is {stated}"] if stated else []
+    parts += [f"{what} assumed in {count} of {means.messages}" for what, count in means.assumed]
+    if parts:
+        yield f"{row.configuration}: {'; '.join(parts)}."
+
+
+def _parameters() -> Html:
+    """The model's table, for who wants to know what the estimate rests on."""
+    head = ("parameter", "value", "low to high", "source")
+    return element(
+        "details",
+        element("summary", f"Parameters of the energy model {MODEL}, with their sources"),
+        _table(
+            head,
+            [
+                (name, _value(row, row.best), _range(row), row.source)
+                for name, row in DEFAULT.rows()
+            ],
+        ),
+    )
+
+
+def _value(parameter: Parameter, value: float) -> str:
+    unit = parameter.unit
+    if unit in ("A", "s", "s/B") and value < 1:
+        if value < 1e-4:
+            return f"{value * 1e6:.3g} µ{unit}"
+        return f"{value * 1e3:.3g} m{unit}"
+    return f"{value:.3g} {unit}"
+
+
+def _range(parameter: Parameter) -> str:
+    if parameter.low == parameter.high:
+        return figures.NOTHING
+    return f"{_value(parameter, parameter.low)} to {_value(parameter, parameter.high)}"
+
+
+def sessions_section(summary: RunSummary) -> Html:
+    """What setting up the sessions cost, apart from the messages."""
+    rows = [(row.configuration, row.session) for row in summary.rows if row.session is not None]
+    if not rows:
+        return _section("Sessions", element("p", "No session was set up.", class_="soft"))
+    return _section(
+        "Sessions",
+        element("p", "Key exchanges with the HSE; their bytes are in no message.", class_="soft"),
+        _table(
+            ("configuration", "sessions", "requests", "bytes up", "bytes down", "mean set-up"),
+            [
+                (
+                    name,
+                    str(session.sessions),
+                    str(session.attempts),
+                    str(session.bytes_up),
+                    str(session.bytes_down),
+                    figures.seconds(session.setup_s),
+                )
+                for name, session in rows
+            ],
+        ),
+    )
+
+
+def notes_section(summary: RunSummary) -> Html | None:
+    """What a reader must know; None when there is nothing."""
+    if not summary.notes:
+        return None
+    notes = (element("li", note) for note in summary.notes)
+    return _section("Notes", element("ul", *notes, class_="notes"))
+
+
+def manifest_section(manifest: Manifest) -> Html:
+    """All of the manifest, the configuration folded away."""
+    plain = manifest.to_dict()
+    config = plain.pop("config", {})
+    for name in ("notes", "decrypt"):
+        plain.pop(name, None)
+    return _section(
+        "Manifest",
+        _table(("field", "value"), list(_flat(plain))),
+        element(
+            "details",
+            element("summary", "Bench description as it was used"),
+            _table(("field", "value"), list(_flat(config))),
+        )
+        if config
+        else None,
+    )
+
+
+def _flat(value: object, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Nested mappings and lists as dotted names, empty ones left out."""
+    if isinstance(value, Mapping):
+        for name, entry in value.items():
+            yield from _flat(entry, f"{prefix}.{name}" if prefix else str(name))
+    elif isinstance(value, list | tuple):
+        if value and all(isinstance(entry, str | int | float) for entry in value):
+            yield prefix, " ".join(str(entry) for entry in value)
+        else:
+            for position, entry in enumerate(value):
+                yield from _flat(entry, f"{prefix}[{position}]")
+    elif value is not None and value != "":
+        yield prefix, str(value)
+
+
+def files_section(view: RunView) -> Html:
+    """The raw files, with what it takes to check and to decrypt them."""
+    decrypt = view.manifest.decrypt
+    return _section(
+        "Raw files",
+        element("p", "This page was made from these files alone.", class_="soft"),
+        join(
+            [
+                element("p", "Decrypt the capture with the keys beside it:"),
+                element("pre", decrypt),
+            ]
+        )
+        if decrypt
+        else None,
+        element(
+            "div",
+            element(
+                "table",
+                element("thead", _cells("th", ("file", "bytes", "sha256"))),
+                element(
+                    "tbody",
+                    *(
+                        element(
+                            "tr",
+                            element("td", element("a", file.name, href=quote(file.name))),
+                            element("td", str(file.size)),
+                            element("td", file.sha256, class_="mono"),
+                        )
+                        for file in view.files
+                    ),
+                ),
+                class_="left",
+            ),
+            class_="scroll",
+        ),
+    )
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Html:
+    return element(
+        "div",
+        element(
+            "table",
+            element("thead", _cells("th", head)),
+            element("tbody", *(_cells("td", row) for row in rows)),
+            class_="left",
+        ),
+        class_="scroll",
+    )
+
+
+def _cells(name: str, cells: Sequence[str]) -> Html:
+    return element("tr", *(element(name, cell) for cell in cells))
+
+
+def _section(heading: str, *children: object) -> Html:
+    return element("section", element("h2", heading), *children)
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
