@@ -1,0 +1,149 @@
+"""What the compressor remembers about one flow and its CID (RFC 3095 section 6.5.1)."""
+
+from __future__ import annotations
+
+from math import inf
+
+from rohc.channel import Mode
+from rohc.compression.steady import Steady
+from rohc.encoding.ip_id import Behaviour
+from rohc.encoding.wlsb import Window
+from rohc.headers.chain import Headers, IpHeader
+from rohc.profiles.spec import Spec
+
+__all__ = ["CompressorContext", "LevelTracker"]
+
+
+class LevelTracker:
+    """One IP header of the flow: what the peer may not know yet.
+
+    Attributes:
+        offsets: candidates for the peer's reference of the IP-ID offset (RFC 3095 4.5.5).
+        behaviour: how the IP-ID is taken to behave.
+        strikes: IP-IDs in a row that behaved otherwise.
+        tos_left, ttl_left, df_left, identity_left, list_left: how many more packets carry Type of
+            Service, Time to Live, DF, the flags NBO and RND, the list of extension headers.
+    """
+
+    __slots__ = (
+        "behaviour",
+        "df_left",
+        "identity_left",
+        "list_left",
+        "offsets",
+        "strikes",
+        "tos_left",
+        "ttl_left",
+    )
+
+    def __init__(self, width: int) -> None:
+        self.offsets = Window(width, 0xFFFF)
+        self.behaviour = Behaviour.SEQUENTIAL
+        self.strikes = 0
+        self.tos_left = 0
+        self.ttl_left = 0
+        self.df_left = 0
+        self.identity_left = 0
+        self.list_left = 0
+
+    def pending(self) -> bool:
+        """Whether extension 3 is to carry something of this header."""
+        return bool(self.tos_left or self.ttl_left or self.df_left or self.identity_left)
+
+    def settle(self) -> None:
+        """The peer knows everything."""
+        self.tos_left = self.ttl_left = self.df_left = 0
+        self.identity_left = self.list_left = 0
+
+    def count_sent(self) -> None:
+        """One more packet carried all that is pending."""
+        self.tos_left -= self.tos_left > 0
+        self.ttl_left -= self.ttl_left > 0
+        self.df_left -= self.df_left > 0
+        self.identity_left -= self.identity_left > 0
+        self.list_left -= self.list_left > 0
+
+
+class CompressorContext:
+    """One flow.
+
+    Attributes:
+        cid: its context identifier, and `cid_octets` its octets in a packet.
+        spec: its profile, or None for profile 0x0000.
+        key: what the flow is found by.
+        headers: the last headers with the context's control values.
+        trackers: one per IP header.
+        sn_window: candidates for the peer's reference SN, where the SN is not the compressor's own.
+        sn_floor: the oldest SN that may be the peer's reference, where it is.
+        ir_left, dyn_left: how many more IR and IR-DYN packets are due.
+        since_ir, since_fo: packets since the last refresh of all and of the dynamic fields.
+        ir_at, fo_at: when these were, in seconds.
+        zero_checksums: UDP checksums in a row that were zero.
+        last_used: the compressor's packet count when the flow was last seen.
+        steady: the hot path prepared for this flow, or None; `steady_key` finds it.
+        refresh_at: when the hot path must let a refresh go first, in seconds.
+    """
+
+    __slots__ = (
+        "cid",
+        "cid_octets",
+        "dyn_left",
+        "fo_at",
+        "headers",
+        "ir_at",
+        "ir_left",
+        "key",
+        "last_used",
+        "mode",
+        "refresh_at",
+        "since_fo",
+        "since_ir",
+        "sn_floor",
+        "sn_window",
+        "spec",
+        "steady",
+        "steady_key",
+        "trackers",
+        "zero_checksums",
+    )
+
+    def __init__(self, cid: int, cid_octets: bytes, spec: Spec | None, key: bytes) -> None:
+        self.cid = cid
+        self.cid_octets = cid_octets
+        self.spec = spec
+        self.key = key
+        self.mode = Mode.UNIDIRECTIONAL
+        self.headers: Headers | None = None
+        self.trackers: list[LevelTracker] = []
+        self.sn_window = Window(1, 0xFFFF if spec is None else spec.sn_mask)
+        self.sn_floor = 0
+        self.ir_left = 0
+        self.dyn_left = 0
+        self.since_ir = 0
+        self.since_fo = 0
+        self.ir_at = 0.0
+        self.fo_at = 0.0
+        self.zero_checksums = 0
+        self.last_used = 0
+        self.steady: Steady | None = None
+        self.steady_key = b""
+        self.refresh_at = inf
+
+    def start(self, headers: Headers, width: int, repeats: int) -> None:
+        """Begin with the first headers of a flow."""
+        self.headers = headers
+        self.trackers = [LevelTracker(width) for _ in headers.levels]
+        self.sn_window.width = width
+        self.ir_left = repeats
+
+    def sequential_levels(self, headers: Headers) -> list[int]:
+        """Places of the IPv4 headers whose IP-ID is sent as an offset, innermost first."""
+        return [
+            place
+            for place in range(min(len(headers.levels), 2) - 1, -1, -1)
+            if _is_sequential(headers.levels[place])
+        ]
+
+
+def _is_sequential(level: IpHeader) -> bool:
+    return level.version == 4 and not level.rnd

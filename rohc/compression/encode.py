@@ -1,0 +1,213 @@
+"""Which packet says what the peer must know, and its octets (RFC 3095 sections 5.3.1.2 and 5.7).
+
+The smallest format wins that carries all that is pending and enough bits of each W-LSB field. What
+no compressed format carries goes into IR-DYN, static fields into IR.
+"""
+
+from __future__ import annotations
+
+from rohc import framing
+from rohc.compression.context import CompressorContext
+from rohc.encoding.crc import CRC3, CRC7, CRC8
+from rohc.encoding.ip_id import offset_of
+from rohc.encoding.wlsb import lies_within
+from rohc.formats import sets
+from rohc.formats.compressed import Compressed, write_extension_3
+from rohc.headers.chain import Headers, IpHeader, Transport
+from rohc.headers.coverage import in_crc_order
+from rohc.profiles.spec import Spec, write_ip_dynamic
+
+__all__ = ["Encoded", "commit", "encode_compressed", "encode_ir", "encode_ir_dyn"]
+
+
+class Encoded:
+    """A compressed header, not yet sent.
+
+    Attributes:
+        name: the packet type.
+        octets: the header without CID octets.
+        carries_all: it carries all that is pending.
+    """
+
+    __slots__ = ("carries_all", "name", "octets")
+
+    def __init__(self, name: str, octets: bytes, carries_all: bool) -> None:
+        self.name = name
+        self.octets = octets
+        self.carries_all = carries_all
+
+
+def encode_ir(context: CompressorContext, spec: Spec, headers: Headers, large: bool) -> Encoded:
+    """An IR packet with its dynamic chain (section 5.7.7.1)."""
+    chains = spec.write_static_chain(headers) + spec.write_dynamic_chain(headers, context.mode)
+    return _initial(context, framing.IR | 1, spec, chains, large, "IR")
+
+
+def encode_ir_dyn(context: CompressorContext, spec: Spec, headers: Headers, large: bool) -> Encoded:
+    """An IR-DYN packet (section 5.7.7.2)."""
+    chain = spec.write_dynamic_chain(headers, context.mode)
+    return _initial(context, framing.IR_DYN, spec, chain, large, "IR-DYN")
+
+
+def _initial(
+    context: CompressorContext, first: int, spec: Spec, chains: bytes, large: bool, name: str
+) -> Encoded:
+    head = bytes((first, spec.number & 0xFF, 0))
+    if large:
+        covered = head[:1] + context.cid_octets + head[1:] + chains
+    else:
+        covered = context.cid_octets + head + chains
+    crc = CRC8.of(covered)
+    return Encoded(name, head[:2] + bytes((crc,)) + chains, carries_all=True)
+
+
+def encode_compressed(
+    context: CompressorContext, spec: Spec, headers: Headers, raw: bytes
+) -> Encoded | None:
+    """A packet of type 0, 1 or 2, or None when none of them is enough.
+
+    Args:
+        context: the flow.
+        spec: its profile.
+        headers: the packet's headers.
+        raw: their octets in the original packet.
+    """
+    sequential = context.sequential_levels(headers)
+    offsets = [
+        offset_of(level.identification, headers.sn, bool(level.nbo))
+        for level in (headers.levels[place] for place in sequential)
+    ]
+    tail = _tail(headers)
+    pending = [tracker.pending() for tracker in context.trackers[:2]]
+    if not any(pending):
+        for form in sets.PLAIN_UO:
+            if _suffices(context, spec, headers, form, sequential, offsets):
+                values = {"SN": headers.sn}
+                for name, offset in zip(("IP-ID", "IP-ID2"), offsets, strict=False):
+                    values[name] = offset
+                values["CRC"] = _crc(form, headers, raw)
+                return Encoded(form.name, form.pack(values) + tail, carries_all=True)
+    return _with_extension_3(context, spec, headers, raw, sequential, offsets, tail)
+
+
+def _suffices(
+    context: CompressorContext,
+    spec: Spec,
+    headers: Headers,
+    form: Compressed,
+    sequential: list[int],
+    offsets: list[int],
+) -> bool:
+    if not sn_suffices(context, spec, headers, form.bits("SN")):
+        return False
+    for name, place, offset in zip(("IP-ID", "IP-ID2"), sequential, offsets, strict=False):
+        level = headers.levels[place]
+        window = context.trackers[place].offsets
+        if not level.sid and not window.suffices(offset, form.bits(name), 0):
+            return False
+    return True
+
+
+def sn_suffices(context: CompressorContext, spec: Spec, headers: Headers, k: int) -> bool:
+    """Whether k bits of the SN suffice whatever reference the peer has."""
+    p = spec.sn_shift(k)
+    if not spec.own_sn:
+        return context.sn_window.suffices(headers.sn, k, p)
+    oldest = (headers.sn - context.sn_window.width) & 0xFFFF
+    if (headers.sn - context.sn_floor) & 0xFFFF < context.sn_window.width:
+        oldest = context.sn_floor
+    return lies_within(oldest, headers.sn, k, p, 0xFFFF)
+
+
+def _with_extension_3(
+    context: CompressorContext,
+    spec: Spec,
+    headers: Headers,
+    raw: bytes,
+    sequential: list[int],
+    offsets: list[int],
+    tail: bytes,
+) -> Encoded | None:
+    """UOR-2 with extension 3 (sections 5.7.5 and 5.11.4)."""
+    flags: dict[str, int] = {"Mode": int(context.mode)}
+    items: dict[str, bytes] = {}
+    inner = len(headers.levels[:2]) - 1
+    for place, ending in ((inner, ""), (0, "2")):
+        if place == inner and ending:
+            continue
+        tracker, level = context.trackers[place], headers.levels[place]
+        if tracker.pending():
+            _ip_flags(flags, level, ending)
+            flags["ip" + ending] = 1
+            if tracker.tos_left:
+                items["TOS" + ending] = bytes((level.tos,))
+            if tracker.ttl_left:
+                items["TTL" + ending] = bytes((level.ttl,))
+    for order, (place, offset) in enumerate(zip(sequential, offsets, strict=True)):
+        level = headers.levels[place]
+        if level.sid or context.trackers[place].offsets.agrees(offset):
+            continue
+        if order == 0:
+            items["IP-ID"] = offset.to_bytes(2, "big")
+        else:
+            items["IP-ID2"] = offset.to_bytes(2, "big")
+            _ip_flags(flags, level, "2")
+            flags["ip2"] = 1
+    base = sets.UOR_2_PLAIN[0]
+    width = base.bits("SN")
+    sn = headers.sn
+    if not sn_suffices(context, spec, headers, width):
+        if not sn_suffices(context, spec, headers, width + 8):
+            return None
+        items["SN"] = bytes((sn & 0xFF,))
+        sn >>= 8
+    values = (sn & ((1 << width) - 1), 1, _crc(base, headers, raw))
+    octets = base.base.pack(*values) + write_extension_3(True, flags, items)
+    return Encoded("UOR-2-EXT-3", octets + tail, carries_all=True)
+
+
+def _ip_flags(flags: dict[str, int], level: IpHeader, ending: str) -> None:
+    flags["DF" + ending] = level.df
+    flags["NBO" + ending] = level.nbo
+    flags["RND" + ending] = level.rnd
+
+
+def _tail(headers: Headers) -> bytes:
+    """What follows the extension, in the order of the original header (section 5.7)."""
+    parts: list[bytes] = []
+    for level in headers.levels[:2]:
+        if level.version == 4 and level.rnd:
+            parts.append(level.identification.to_bytes(2, "big"))
+    for level in headers.levels[2:]:
+        # RFC 3843 section 3.6
+        parts.append(write_ip_dynamic(level))
+    if headers.transport == Transport.UDP_LITE:
+        if headers.cfp:
+            parts.append(headers.coverage.to_bytes(2, "big"))
+        parts.append(headers.checksum.to_bytes(2, "big"))
+    elif headers.transport == Transport.UDP and headers.checksum_present:
+        parts.append(headers.checksum.to_bytes(2, "big"))
+    return b"".join(parts)
+
+
+def _crc(form: Compressed, headers: Headers, raw: bytes) -> int:
+    crc = CRC3 if form.bits("CRC") == 3 else CRC7
+    static, dynamic = in_crc_order(headers, raw)
+    return crc.update(crc.update(crc.initial, static), dynamic)
+
+
+def commit(context: CompressorContext, spec: Spec, headers: Headers, encoded: Encoded) -> None:
+    """The packet goes out: references, windows and counters move on."""
+    sn = headers.sn
+    if not spec.own_sn:
+        context.sn_window.add(sn, sn)
+    for level, tracker in zip(headers.levels, context.trackers, strict=True):
+        if level.version == 4:
+            tracker.offsets.add(sn, offset_of(level.identification, sn, bool(level.nbo)))
+        if encoded.carries_all:
+            tracker.count_sent()
+    if encoded.name == "IR":
+        context.ir_left -= context.ir_left > 0
+    if encoded.name in ("IR", "IR-DYN"):
+        context.dyn_left -= context.dyn_left > 0
+    context.headers = headers

@@ -1,0 +1,137 @@
+"""What is new in a packet of a known flow, and for how long the peer is to be told.
+
+`observe` compares a packet's headers with the last ones, decides how each IP-ID is compressed, and
+sets the counters of what is pending. In U- and O-mode the optimistic approach repeats each change
+in `optimistic_repeats` packets (RFC 3095 section 5.3.1.1.1).
+"""
+
+from __future__ import annotations
+
+from rohc.compression.context import CompressorContext, LevelTracker
+from rohc.compression.settings import Settings
+from rohc.encoding.ip_id import Behaviour, behaviour_between
+from rohc.headers.chain import Headers, IpHeader, Transport
+from rohc.profiles.spec import Spec
+
+__all__ = ["observe"]
+
+ZERO_CHECKSUMS_TO_STOP = 16
+"""After so many zero UDP checksums in a row they are no longer sent; see `_observe_checksum`."""
+
+
+def observe(
+    context: CompressorContext, spec: Spec, headers: Headers, last: Headers, settings: Settings
+) -> str:
+    """Set the control values of `headers` and the context's counters.
+
+    Args:
+        context: the flow.
+        spec: its profile.
+        headers: the packet's headers, with the SN; control values are filled in.
+        last: the headers before.
+        settings: the user's choices.
+
+    Returns:
+        What changed, in words for a person; empty when nothing did.
+    """
+    reasons: list[str] = []
+    repeats = settings.optimistic_repeats
+    headers.checksum_present = last.checksum_present
+    headers.cfp = last.cfp
+    headers.cfi = last.cfi
+    headers.ts_stride = last.ts_stride
+    headers.ts_offset = last.ts_offset
+    headers.time_stride = last.time_stride
+    for place, tracker in enumerate(context.trackers):
+        _observe_level(
+            context, spec, tracker, headers.levels[place], last.levels[place], repeats, reasons
+        )
+    if spec.transport == Transport.UDP:
+        _observe_checksum(context, headers, repeats, reasons)
+    elif spec.transport == Transport.UDP_LITE:
+        _observe_coverage(context, headers, repeats, reasons)
+    return ", ".join(reasons)
+
+
+def _observe_level(
+    context: CompressorContext,
+    spec: Spec,
+    tracker: LevelTracker,
+    level: IpHeader,
+    last: IpHeader,
+    repeats: int,
+    reasons: list[str],
+) -> None:
+    if level.tos != last.tos:
+        tracker.tos_left = repeats
+        reasons.append("Type of Service" if level.version == 4 else "Traffic Class")
+    if level.ttl != last.ttl:
+        tracker.ttl_left = repeats
+        reasons.append("Time to Live" if level.version == 4 else "Hop Limit")
+    if level.extensions != last.extensions:
+        context.dyn_left = max(context.dyn_left, repeats)
+        reasons.append("extension headers")
+    if level.version != 4:
+        return
+    if level.df != last.df:
+        tracker.df_left = repeats
+        reasons.append("Don't Fragment")
+    level.rnd, level.nbo, level.sid = last.rnd, last.nbo, last.sid
+    seen = behaviour_between(last.identification, level.identification)
+    if seen == tracker.behaviour:
+        tracker.strikes = 0
+        return
+    tracker.strikes += 1
+    # While IR packets are repeated anyway a change costs nothing; later one jump is no habit.
+    if tracker.strikes < (1 if context.ir_left else 2):
+        return
+    tracker.behaviour = seen
+    tracker.strikes = 0
+    rnd = int(seen == Behaviour.RANDOM or (seen == Behaviour.CONSTANT and not spec.static_id))
+    nbo = level.nbo if rnd else int(seen != Behaviour.SWAPPED)
+    sid = int(seen == Behaviour.CONSTANT and spec.static_id)
+    if (rnd, nbo) != (level.rnd, level.nbo):
+        level.rnd, level.nbo = rnd, nbo
+        tracker.identity_left = repeats
+        tracker.offsets.clear()
+        reasons.append("IP-ID behaviour")
+    if sid != level.sid:
+        # RFC 3843 section 3.3: only IR and IR-DYN update SID.
+        level.sid = sid
+        tracker.offsets.clear()
+        context.dyn_left = max(context.dyn_left, repeats)
+        reasons.append("static IP-ID")
+
+
+def _observe_checksum(
+    context: CompressorContext, headers: Headers, repeats: int, reasons: list[str]
+) -> None:
+    """RFC 3095 section 5.7: only IR and IR-DYN say whether UDP checksums are in use.
+
+    A zero checksum can be sent as it is where checksums are in use. Leaving them out costs some
+    IR-DYN packets and saves two octets per packet, so it is done only after a run of zeros.
+    """
+    if headers.checksum:
+        context.zero_checksums = 0
+        if not headers.checksum_present:
+            headers.checksum_present = True
+            context.dyn_left = max(context.dyn_left, repeats)
+            reasons.append("UDP checksum in use")
+        return
+    context.zero_checksums += 1
+    if headers.checksum_present and context.zero_checksums >= ZERO_CHECKSUMS_TO_STOP:
+        headers.checksum_present = False
+        context.dyn_left = max(context.dyn_left, repeats)
+        reasons.append("UDP checksum not in use")
+
+
+def _observe_coverage(
+    context: CompressorContext, headers: Headers, repeats: int, reasons: list[str]
+) -> None:
+    """RFC 4019 section 5.2.2: one packet whose coverage is not its length makes the field sent."""
+    if headers.cfp or headers.coverage == headers.payload_octets + headers.transport_octets:
+        return
+    headers.cfp = True
+    headers.cfi = False
+    context.dyn_left = max(context.dyn_left, repeats)
+    reasons.append("checksum coverage")

@@ -1,0 +1,480 @@
+"""The compressor's door: original packets in, ROHC packets out."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from math import inf
+from typing import NamedTuple
+
+from rohc import framing
+from rohc.channel import Channel, Mode, Profile, mode_of
+from rohc.compression.context import CompressorContext
+from rohc.compression.encode import (
+    Encoded,
+    commit,
+    encode_compressed,
+    encode_ir,
+    encode_ir_dyn,
+)
+from rohc.compression.observe import observe
+from rohc.compression.settings import Settings
+from rohc.compression.steady import Steady, Steady4, Steady6
+from rohc.encoding.crc import CRC8
+from rohc.encoding.ip_id import offset_of
+from rohc.errors import RohcUsageError, UnsupportedProfile
+from rohc.headers.chain import Headers, Transport
+from rohc.headers.parse import parse_ip_chain, parse_transport
+from rohc.profiles.registry import spec_of
+from rohc.profiles.spec import Spec
+
+__all__ = ["Choice", "Compressor"]
+
+_NEVER = 1 << 60
+_ONLY_SN = "only the sequence number is new"
+
+
+class Choice(NamedTuple):
+    """What the compressor chose for a packet, and why.
+
+    Attributes:
+        packet_type: the packet type's name in the RFC.
+        cid: the context identifier.
+        profile: the context's profile.
+        header_bytes: octets of the ROHC packet in front of the payload, piggybacked feedback
+            excluded.
+        why: the reason, for a person.
+    """
+
+    packet_type: str
+    cid: int
+    profile: int
+    header_bytes: int
+    why: str
+
+
+class Compressor:
+    """Compresses the headers of IP packets for the `Decompressor` on the same channel.
+
+    A new flow takes a free CID, or that of the flow that was silent longest. Every context begins
+    in U-mode; it never moves up without feedback from the peer.
+
+    Args:
+        channel: the channel's parameters, the same as the decompressor's.
+        mode: the highest mode that a context may move to when the peer's feedback asks for it:
+            "U", "O" or "R". For the time being all work as "U": feedback is taken and not acted
+            on, so that contexts stay in U-mode, which every peer understands.
+        optimistic_repeats: how many packets in a row carry a change before it is taken for known,
+            and the width of the W-LSB windows; 1 to 15. More survives longer bursts of loss.
+        ir_refresh_packets: in U-mode, after how many packets an IR packet refreshes the whole
+            context; 0 for never.
+        fo_refresh_packets: the same for IR-DYN and the dynamic fields.
+        ir_refresh_s: the same in seconds, where `now` is given to `compress`.
+        fo_refresh_s: likewise.
+        rtp_ports: UDP destination ports whose packets are RTP.
+        reordering_expected: packets may overtake each other behind the compressor.
+        first_sn: the first sequence number of each flow where the compressor makes it; None for a
+            random one (RFC 3095 section 5.11.1).
+
+    Raises:
+        RohcUsageError: an argument out of its range.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        *,
+        mode: str = "O",
+        optimistic_repeats: int = 3,
+        ir_refresh_packets: int = 1000,
+        fo_refresh_packets: int = 250,
+        ir_refresh_s: float = 0.0,
+        fo_refresh_s: float = 0.0,
+        rtp_ports: Iterable[int] = frozenset(),
+        reordering_expected: bool = False,
+        first_sn: int | None = None,
+    ) -> None:
+        self.channel = channel
+        self.settings = Settings(
+            mode=mode_of(mode),
+            optimistic_repeats=optimistic_repeats,
+            ir_refresh_packets=ir_refresh_packets,
+            fo_refresh_packets=fo_refresh_packets,
+            ir_refresh_s=ir_refresh_s,
+            fo_refresh_s=fo_refresh_s,
+            rtp_ports=frozenset(rtp_ports),
+            reordering_expected=reordering_expected,
+            first_sn=first_sn,
+        )
+        self._large = channel.large_cids
+        self._allowed = frozenset(int(profile) for profile in channel.profiles)
+        self._flows: dict[bytes, CompressorContext] = {}
+        self._by_cid: dict[int, CompressorContext] = {}
+        self._steady: dict[bytes, CompressorContext] = {}
+        self._queued: list[bytes] = []
+        self._packets = 0
+        self._last: CompressorContext | None = None
+        self._last_steady: Steady | None = None
+        self._last_type = ""
+        self._last_header_bytes = 0
+        self._last_why = ""
+
+    @property
+    def last(self) -> Choice | None:
+        """What was chosen for the last packet, or None before the first."""
+        context = self._last
+        if context is None:
+            return None
+        profile = 0 if context.spec is None else int(context.spec.number)
+        if self._last_steady is not None:
+            header_bytes = self._last_steady.header_bytes
+            return Choice("UO-0", context.cid, profile, header_bytes, _ONLY_SN)
+        return Choice(
+            self._last_type, context.cid, profile, self._last_header_bytes, self._last_why
+        )
+
+    def compress(self, packet: bytes, now: float | None = None) -> bytes:
+        """One packet as exactly one ROHC packet; nothing is segmented.
+
+        Args:
+            packet: an IP packet; anything else goes through profile 0x0000.
+            now: the time in seconds, on any clock; None means that no timer runs.
+
+        Raises:
+            RohcUsageError: `packet` is empty.
+            UnsupportedProfile: no profile of the channel can carry the packet.
+        """
+        if self._queued:
+            feedback = b"".join(self._queued)
+            self._queued.clear()
+            return feedback + self._compress(packet, now)
+        return self._compress(packet, now)
+
+    def compress_segments(self, packet: bytes, now: float | None = None) -> list[bytes]:
+        """One packet as ROHC packets that each fit the channel's segments.
+
+        Without `mrru` this is one packet.
+
+        Raises:
+            RohcUsageError: `packet` is empty.
+            UnsupportedProfile: no profile of the channel can carry the packet.
+        """
+        return [self.compress(packet, now)]
+
+    def deliver_feedback(self, data: bytes) -> None:
+        """Take feedback that the peer's decompressor gave (`Decompressed.feedback`, unchanged).
+
+        Args:
+            data: one or more feedback elements; empty data is fine.
+        """
+
+    def queue_feedback(self, data: bytes) -> None:
+        """Let feedback ride in front of the next packet that `compress` makes.
+
+        Args:
+            data: feedback elements of the local decompressor; empty data is fine.
+        """
+        if data:
+            self._queued.append(data)
+
+    # One packet ---------------------------------------------------------------------------
+
+    def _compress(self, packet: bytes, now: float | None) -> bytes:
+        self._packets += 1
+        first = packet[0] if packet else 0
+        if first == 0x45:
+            context = self._steady.get(packet[12:24])
+        elif first >> 4 == 6:
+            context = self._steady.get(packet[8:44])
+        else:
+            context = None
+        if context is not None and (now is None or now < context.refresh_at):
+            steady = context.steady
+            if steady is not None:
+                made = steady.compress(packet)
+                if made is not None:
+                    context.last_used = self._packets
+                    self._last = context
+                    self._last_steady = steady
+                    return made
+        return self._compress_thoroughly(packet, now)
+
+    def _compress_thoroughly(self, packet: bytes, now: float | None) -> bytes:
+        if not packet:
+            raise RohcUsageError("an empty packet cannot be compressed")
+        headers, spec, why = self._classify(packet)
+        if headers is not None:
+            headers.payload_octets = len(packet) - headers.size
+        if headers is None or spec is None:
+            return self._uncompressed(packet, now, why)
+        key = bytes((spec.number,)) + spec.write_static_chain(headers)
+        context = self._flows.get(key)
+        if context is None:
+            context = self._new_flow(key, spec)
+            why = "first packet of a flow"
+        context.last_used = self._packets
+        encoded, why = self._encode(context, spec, headers, packet, now, why)
+        self._prepare_steady(context, spec, headers, packet, encoded)
+        return self._framed(context, encoded, packet[headers.size :], why)
+
+    def _classify(self, packet: bytes) -> tuple[Headers | None, Spec | None, str]:
+        """The headers and the profile that fits them, or the reason why there is none."""
+        headers = parse_ip_chain(packet)
+        if headers is None:
+            return None, None, "no IP header that can be compressed"
+        if parse_transport(packet, headers):
+            profile = _PROFILES[headers.transport]
+            if profile in self._allowed:
+                spec = spec_of(profile)
+                if len(headers.levels) <= spec.levels_max:
+                    return headers, spec, ""
+            headers.transport = Transport.NONE
+            headers.size = sum(level.octets for level in headers.levels)
+        if Profile.IP in self._allowed:
+            # RFC 3843 section 3.1: the chain would go on, but what follows is no header for it.
+            last = headers.levels[-1]
+            last.ends_chain = last.protocol in (4, 41)
+            return headers, spec_of(Profile.IP), ""
+        return None, None, "no profile of the channel fits these headers"
+
+    def _encode(
+        self,
+        context: CompressorContext,
+        spec: Spec,
+        headers: Headers,
+        packet: bytes,
+        now: float | None,
+        why: str,
+    ) -> tuple[Encoded, str]:
+        settings = self.settings
+        last = context.headers
+        if context.steady is not None and last is not None:
+            self._leave_steady(context, last)
+        if last is None:
+            self._start(context, spec, headers)
+        else:
+            headers.sn = (last.sn + 1) & 0xFFFF if spec.own_sn else headers.sequence
+            why = observe(context, spec, headers, last, settings)
+        refresh = self._refresh_due(context, now)
+        if headers.checksum_present and not headers.checksum:
+            # An IR or IR-DYN packet with a zero checksum would say that none is in use.
+            refresh = ""
+        context.since_ir += 1
+        context.since_fo += 1
+        encoded: Encoded | None = None
+        if context.ir_left or refresh == "IR":
+            encoded = encode_ir(context, spec, headers, self._large)
+            why = why or ("refresh" if refresh else "static part repeated")
+        elif not (context.dyn_left or refresh):
+            encoded = encode_compressed(context, spec, headers, packet[: headers.size])
+            why = why or _ONLY_SN
+        if encoded is None:
+            encoded = encode_ir_dyn(context, spec, headers, self._large)
+            why = why or ("refresh" if refresh else "dynamic part repeated")
+        if encoded.name in ("IR", "IR-DYN"):
+            context.since_fo = 1
+            context.fo_at = context.fo_at if now is None else now
+            if encoded.name == "IR":
+                context.since_ir = 1
+                context.ir_at = context.ir_at if now is None else now
+            if spec.transport == Transport.UDP and headers.checksum_present != bool(
+                headers.checksum
+            ):
+                # RFC 3095 section 5.7: the packet itself has just said so.
+                headers.checksum_present = bool(headers.checksum)
+                context.dyn_left = max(context.dyn_left, settings.optimistic_repeats)
+        commit(context, spec, headers, encoded)
+        return encoded, why
+
+    def _start(self, context: CompressorContext, spec: Spec, headers: Headers) -> None:
+        repeats = self.settings.optimistic_repeats
+        context.start(headers, repeats, repeats)
+        headers.checksum_present = headers.checksum != 0
+        headers.cfi = headers.coverage == headers.payload_octets + headers.transport_octets
+        headers.cfp = not headers.cfi
+        if spec.own_sn:
+            first = self.settings.first_sn
+            headers.sn = random.randrange(0x10000) if first is None else first
+            context.sn_floor = headers.sn
+        else:
+            headers.sn = headers.sequence
+
+    def _refresh_due(self, context: CompressorContext, now: float | None) -> str:
+        """Which refresh U-mode asks for now (RFC 3095 section 5.3.1.1.2)."""
+        if context.mode != Mode.UNIDIRECTIONAL:
+            return ""
+        settings = self.settings
+        if 0 < settings.ir_refresh_packets <= context.since_ir:
+            return "IR"
+        if now is not None and 0 < settings.ir_refresh_s <= now - context.ir_at:
+            return "IR"
+        if 0 < settings.fo_refresh_packets <= context.since_fo:
+            return "IR-DYN"
+        if now is not None and 0 < settings.fo_refresh_s <= now - context.fo_at:
+            return "IR-DYN"
+        return ""
+
+    # Profile 0x0000 -----------------------------------------------------------------------
+
+    def _uncompressed(self, packet: bytes, now: float | None, why: str) -> bytes:
+        """RFC 3095 section 5.10."""
+        if Profile.UNCOMPRESSED not in self._allowed:
+            raise UnsupportedProfile(
+                f"{why}, and the channel does not allow profile 0x0000",
+                hint="add profile 0 to the channel's profiles",
+            )
+        context = self._flows.get(b"")
+        if context is None:
+            context = self._new_flow(b"", None)
+            context.ir_left = self.settings.optimistic_repeats
+        context.last_used = self._packets
+        refresh = self._refresh_due(context, now)
+        context.since_ir += 1
+        context.since_fo = 0
+        # A first octet that the framework reserves would not be read as a Normal packet.
+        if context.ir_left or refresh == "IR" or packet[0] >= framing.ADD_CID:
+            context.ir_left -= context.ir_left > 0
+            context.since_ir = 1
+            context.ir_at = context.ir_at if now is None else now
+            head = bytes((framing.IR, Profile.UNCOMPRESSED))
+            covered = context.cid_octets + head
+            if self._large:
+                covered = head[:1] + context.cid_octets + head[1:]
+            encoded = Encoded("IR", head + bytes((CRC8.of(covered),)), carries_all=True)
+            return self._framed(context, encoded, packet, why)
+        encoded = Encoded("Normal", packet[:1], carries_all=True)
+        made = self._framed(context, encoded, packet[1:], why)
+        self._last_header_bytes -= 1
+        return made
+
+    # Contexts -----------------------------------------------------------------------------
+
+    def _new_flow(self, key: bytes, spec: Spec | None) -> CompressorContext:
+        """A context on a free CID, or on that of the flow that was silent longest."""
+        cid = len(self._by_cid)
+        old: CompressorContext | None = None
+        if cid > self.channel.max_cid:
+            old = min(self._by_cid.values(), key=_last_used)
+            cid = old.cid
+            del self._flows[old.key]
+            self._forget_steady(old)
+        context = CompressorContext(cid, framing.cid_octets(cid, self._large), spec, key)
+        if old is not None and old.spec is spec:
+            # RFC 4815 section 7.2.1: the mode is inherited.
+            context.mode = old.mode
+        self._by_cid[cid] = context
+        self._flows[key] = context
+        return context
+
+    def _framed(
+        self, context: CompressorContext, encoded: Encoded, payload: bytes, why: str
+    ) -> bytes:
+        octets = encoded.octets
+        self._last = context
+        self._last_steady = None
+        self._last_type = encoded.name
+        self._last_header_bytes = len(octets) + len(context.cid_octets)
+        self._last_why = why
+        if self._large:
+            return octets[:1] + context.cid_octets + octets[1:] + payload
+        return context.cid_octets + octets + payload
+
+    # The hot path -------------------------------------------------------------------------
+
+    def _prepare_steady(
+        self,
+        context: CompressorContext,
+        spec: Spec,
+        headers: Headers,
+        packet: bytes,
+        encoded: Encoded,
+    ) -> None:
+        """Let the next packets of a settled UDP flow take the hot path."""
+        level = headers.levels[0]
+        tracker = context.trackers[0]
+        if (
+            spec.number != Profile.UDP
+            or len(headers.levels) > 1
+            or level.extensions
+            or context.ir_left
+            or context.dyn_left
+            or context.mode == Mode.RELIABLE
+            or tracker.pending()
+            or tracker.strikes
+            or encoded.name != "UO-0"
+        ):
+            return
+        steady: Steady
+        if level.version == 4:
+            offset = offset_of(level.identification, headers.sn, bool(level.nbo))
+            if not level.rnd and not tracker.offsets.agrees(offset):
+                return
+            steady = Steady4(
+                context.cid_octets,
+                self._large,
+                headers.checksum_present,
+                level,
+                packet,
+                offset,
+            )
+            context.steady_key = packet[12:24]
+        else:
+            steady = Steady6(context.cid_octets, self._large, headers.checksum_present, packet)
+            context.steady_key = packet[8:44]
+        self._steady[context.steady_key] = context
+        steady.sn = headers.sn
+        steady.budget = self._packets_until_refresh(context)
+        context.steady = steady
+        settings = self.settings
+        context.refresh_at = inf
+        if context.mode == Mode.UNIDIRECTIONAL:
+            if settings.ir_refresh_s:
+                context.refresh_at = context.ir_at + settings.ir_refresh_s
+            if settings.fo_refresh_s:
+                context.refresh_at = min(context.refresh_at, context.fo_at + settings.fo_refresh_s)
+
+    def _packets_until_refresh(self, context: CompressorContext) -> int:
+        budget = _NEVER
+        if context.mode == Mode.UNIDIRECTIONAL:
+            if self.settings.ir_refresh_packets:
+                budget = self.settings.ir_refresh_packets - context.since_ir
+            if self.settings.fo_refresh_packets:
+                budget = min(budget, self.settings.fo_refresh_packets - context.since_fo)
+        return budget
+
+    def _leave_steady(self, context: CompressorContext, last: Headers) -> None:
+        """Bring the context up to the packets that took the hot path."""
+        steady = context.steady
+        context.steady = None
+        if steady is None:
+            return
+        went = (steady.sn - last.sn) & 0xFFFF
+        if not went:
+            return
+        level = last.levels[0]
+        if level.version == 4 and not level.rnd:
+            offset = context.trackers[0].offsets.values[-1]
+            counter = (steady.sn + offset) & 0xFFFF
+            level.identification = counter if level.nbo else (counter >> 8) | (counter & 255) << 8
+        last.sn = steady.sn
+        if last.checksum_present:
+            context.zero_checksums = 0
+        count = self._packets_until_refresh(context) - steady.budget
+        context.since_ir += count
+        context.since_fo += count
+
+    def _forget_steady(self, context: CompressorContext) -> None:
+        context.steady = None
+        if self._steady.get(context.steady_key) is context:
+            del self._steady[context.steady_key]
+
+
+def _last_used(context: CompressorContext) -> int:
+    return context.last_used
+
+
+_PROFILES = {
+    Transport.UDP: Profile.UDP,
+    Transport.ESP: Profile.ESP,
+    Transport.UDP_LITE: Profile.UDP_LITE,
+}

@@ -1,0 +1,78 @@
+"""CIDs, padding and feedback in front of a packet (RFC 5795 section 5.2, RFC 3095 section 5.2).
+
+First octets that the framework reserves:
+
+    1110 0000    padding (an Add-CID octet for CID 0)
+    1110 cccc    Add-CID octet
+    1111 0ccc    feedback
+    1111 1000    IR-DYN
+    1111 110d    IR
+    1111 111f    segment
+"""
+
+from __future__ import annotations
+
+from rohc.errors import MalformedPacket
+
+__all__ = [
+    "ADD_CID",
+    "FEEDBACK",
+    "IR",
+    "IR_DYN",
+    "PADDING",
+    "SEGMENT",
+    "cid_octets",
+    "read_feedback_element",
+    "read_large_cid",
+]
+
+PADDING = 0xE0
+ADD_CID = 0xE0
+FEEDBACK = 0xF0
+IR_DYN = 0xF8
+IR = 0xFC
+SEGMENT = 0xFE
+
+
+def cid_octets(cid: int, large: bool) -> bytes:
+    """The octets that carry a CID: an Add-CID octet or none, or 1 to 2 octets (4.5.6)."""
+    if not large:
+        return bytes((ADD_CID | cid,)) if cid else b""
+    if cid < 0x80:
+        return bytes((cid,))
+    return (0x8000 | cid).to_bytes(2, "big")
+
+
+def read_large_cid(data: bytes, at: int) -> tuple[int, int]:
+    """The large CID at offset `at`, and how many octets it takes (RFC 3095 section 5.2.6, step 8).
+
+    Raises:
+        MalformedPacket: it is cut short, or its first bits are neither 0 nor 10.
+    """
+    if at >= len(data):
+        raise MalformedPacket("the packet ends before its CID")
+    first = data[at]
+    if first < 0x80:
+        return first, 1
+    if first >= 0xC0:
+        raise MalformedPacket("a large CID begins with 0 or 10")
+    if at + 1 >= len(data):
+        raise MalformedPacket("the packet ends inside its CID")
+    return (first & 0x3F) << 8 | data[at + 1], 2
+
+
+def read_feedback_element(data: bytes, at: int) -> tuple[bytes, int]:
+    """The feedback element at offset `at` with its type octet, and the offset behind it.
+
+    Raises:
+        MalformedPacket: it is cut short.
+    """
+    code = data[at] & 0x07
+    behind = at + 1 + code
+    if not code:
+        if at + 1 >= len(data):
+            raise MalformedPacket("a feedback element is cut short")
+        behind = at + 2 + data[at + 1]
+    if behind > len(data):
+        raise MalformedPacket("a feedback element is cut short")
+    return data[at:behind], behind
