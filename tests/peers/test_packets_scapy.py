@@ -48,7 +48,7 @@ def colons(address: bytes) -> str:
     return ":".join(address[at : at + 2].hex() for at in range(0, 16, 2))
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(v4, v4, port, port, payload, st.integers(1, 255), st.integers(0, 255), port)
 def test_ipv4_packets_are_those_of_scapy(
     source: bytes,
@@ -85,7 +85,7 @@ def test_ipv4_packets_are_those_of_scapy(
     assert ours == bytes(theirs)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     v6, v6, port, port, payload, st.integers(0, 255), st.integers(0, 255), st.integers(0, 0xFFFFF)
 )
@@ -119,7 +119,7 @@ def test_ipv6_packets_are_those_of_scapy(
     assert ours == bytes(theirs)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(v6, v6, port, port, payload, st.integers(0, 2), st.binary(max_size=20))
 def test_packets_of_scapy_are_read_with_their_extension_headers(
     source: bytes,
@@ -142,7 +142,7 @@ def test_packets_of_scapy_are_read_with_their_extension_headers(
     assert udp_checksum_valid(parsed)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(v4, v4, port, port, payload, payload)
 def test_answers_are_those_of_scapy(
     source: bytes, destination: bytes, sport: int, dport: int, data: bytes, answer: bytes

@@ -4,7 +4,7 @@ import struct
 from ipaddress import ip_address
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testbed.packets import (
@@ -52,6 +52,7 @@ def test_the_checksum_of_rfc_1071_section_3() -> None:
     assert internet_checksum(data) == 0xFFFF - 0xDDF2
 
 
+@settings(deadline=None)
 @given(octets)
 def test_the_checksum_equals_the_loop_over_words(data: bytes) -> None:
     assert internet_checksum(data) == words(data)
@@ -64,6 +65,7 @@ def test_zero_and_all_ones_are_told_apart_as_the_carry_would(data: bytes) -> Non
     assert internet_checksum(data) == words(data)
 
 
+@settings(deadline=None)
 @given(octets, st.integers(0, 0xFFFFFF))
 def test_a_sum_goes_on_from_an_initial_value(data: bytes, initial: int) -> None:
     padded = data + b"\0" * (len(data) & 1) + initial.to_bytes(4, "big")
@@ -180,6 +182,7 @@ def test_what_is_not_one_whole_udp_datagram_is_refused_with_a_reason(
     assert caught.value.reason == reason
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=120))
 def test_random_octets_are_parsed_or_refused_and_nothing_else(data: bytes) -> None:
     try:
@@ -192,6 +195,7 @@ def test_random_octets_are_parsed_or_refused_and_nothing_else(data: bytes) -> No
         assert packet.payload in data
 
 
+@settings(deadline=None)
 @given(st.sampled_from([V4, V6]), st.integers(0, 60))
 def test_every_shorter_packet_is_refused(packet: bytes, length: int) -> None:
     cut = packet[: min(length, len(packet) - 1)]
@@ -199,6 +203,7 @@ def test_every_shorter_packet_is_refused(packet: bytes, length: int) -> None:
         parse_udp_packet(cut)
 
 
+@settings(deadline=None)
 @given(
     size=family,
     addresses=st.tuples(st.binary(min_size=16, max_size=16), st.binary(min_size=16, max_size=16)),
@@ -245,6 +250,7 @@ def test_what_is_built_is_read_back(
         assert packet.flow_label == flow_label
 
 
+@settings(deadline=None)
 @given(size=family, payload=st.binary(min_size=1, max_size=60), bit=st.integers(0, 7))
 def test_a_flipped_bit_of_the_payload_breaks_the_checksum(
     size: int, payload: bytes, bit: int
@@ -268,6 +274,7 @@ def test_a_checksum_that_comes_out_as_zero_is_sent_as_all_ones() -> None:
     assert udp_checksum(source, destination, datagram[:6] + b"\0\0" + datagram[8:]) == 0xFFFF
 
 
+@settings(deadline=None)
 @given(size=family, payload=octets, answer=octets, ports=st.tuples(port, port))
 def test_an_answer_goes_back_where_the_packet_came_from(
     size: int, payload: bytes, answer: bytes, ports: tuple[int, int]

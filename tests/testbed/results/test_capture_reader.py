@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testbed.errors import ExitCode
@@ -292,6 +292,7 @@ def test_a_missing_file_and_a_directory_are_refused(tmp_path: Path) -> None:
         CaptureReader(tmp_path)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_random_octets_after_a_section_never_raise(
     tmp_path_factory: pytest.TempPathFactory, noise: bytes
@@ -301,4 +302,26 @@ def test_random_octets_after_a_section_never_raise(
     reader = CaptureReader(path)
     packets = list(reader)
     assert packets[0].data == DATA
-    assert (reader.torn is None) == (noise == b"" or len(packets) > 1) or reader.torn
+    good = len(section("<") + interface("<") + enhanced("<", 1))
+    assert good <= reader.good_bytes <= good + len(noise)
+    assert (reader.torn is None) == (reader.good_bytes == good + len(noise))
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from([SMALL, SMALL + SMALL, pcap("<", 0xA1B2C3D4, 0), pcap(">", 0xA1B23C4D, 0)]),
+    st.lists(st.tuples(st.integers(4, 400), st.integers(1, 255)), min_size=1, max_size=4),
+)
+def test_a_damaged_capture_is_read_as_far_as_it_can_be_followed(
+    tmp_path_factory: pytest.TempPathFactory, whole: bytes, flips: list[tuple[int, int]]
+) -> None:
+    damaged = bytearray(whole)
+    for at, mask in flips:
+        damaged[4 + at % (len(damaged) - 4)] ^= mask
+    path = tmp_path_factory.mktemp("damaged") / "capture"
+    path.write_bytes(damaged)
+    reader = CaptureReader(path)
+    packets = list(reader)
+    assert len(packets) <= 6
+    assert 0 <= reader.good_bytes <= len(damaged)
+    assert (reader.torn is None) == (reader.good_bytes == len(damaged))

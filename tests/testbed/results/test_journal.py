@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from testbed.errors import ExitCode
 from testbed.results import (
     EndRecord,
     JournalCorrupt,
+    JournalError,
     JournalMissing,
     JournalReader,
     JournalVersionError,
@@ -300,6 +303,27 @@ def test_resuming_a_whole_journal_changes_nothing(path: Path) -> None:
 def test_nothing_cannot_be_resumed(path: Path) -> None:
     with pytest.raises(JournalMissing):
         JournalWriter.resume(path)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2000), st.integers(1, 255)), min_size=1, max_size=3))
+def test_a_damaged_journal_is_read_or_refused_and_nothing_else(
+    tmp_path_factory: pytest.TempPathFactory, flips: list[tuple[int, int]]
+) -> None:
+    path = tmp_path_factory.mktemp("damaged") / "journal.jsonl"
+    with JournalWriter(path, sync=False) as journal_writer:
+        for record in (RunRecord(), message(0), message(1), EndRecord(status=RunStatus.COMPLETE)):
+            journal_writer.append(record)
+    damaged = bytearray(path.read_bytes())
+    for at, mask in flips:
+        damaged[at % len(damaged)] ^= mask
+    path.write_bytes(damaged)
+    try:
+        journal = read_journal(path)
+    except JournalError as error:
+        assert error.hint
+    else:
+        assert len(journal.messages) <= 4
 
 
 WRITER = textwrap.dedent(

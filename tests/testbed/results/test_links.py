@@ -1,7 +1,7 @@
 """From a captured frame to the IP packet in it."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testbed.packets import build_udp_packet
@@ -85,6 +85,7 @@ def test_the_known_link_types_are_those_of_the_table() -> None:
     assert {0, 1, 12, 14, 101, 108, 113, 228, 229, 276} == KNOWN_LINK_TYPES
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(KNOWN_LINK_TYPES)), st.binary(max_size=80))
 def test_random_frames_give_a_packet_of_theirs_or_a_reason(link: int, frame: bytes) -> None:
     packet = ip_packet(link, frame)

@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testbed.results.capture_reader import CapturedPacket, CaptureReader
@@ -52,6 +52,7 @@ packets = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(packets)
 def test_what_is_written_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, packets: list[tuple[int, bytes, int, list[str]]]

@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testbed.analysis.bytes import LayerBytes
@@ -169,6 +169,7 @@ def test_records_cannot_be_changed() -> None:
         MESSAGE.index = 8  # type: ignore[misc]
 
 
+@settings(deadline=None)
 @given(
     index=st.integers(0, 1 << 40),
     outcome=st.sampled_from(Outcome),

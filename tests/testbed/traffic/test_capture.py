@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testbed.errors import ExitCode, UsageError
@@ -183,6 +183,7 @@ def test_packets_without_a_time_keep_their_place(path: Path) -> None:
     assert [message.time_s for message in capture_traffic(path).messages] == [0.0, 0.0]
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=80), max_size=8))
 def test_random_packets_are_counted_or_messages(
     tmp_path_factory: pytest.TempPathFactory, packets: list[bytes]
