@@ -19,9 +19,10 @@ what is sent              what is zero
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import add, attrgetter
 
 __all__ = ["LAYERS", "Layer", "LayerBytes", "LayerMeans", "LayerSumError", "LayerTally"]
 
@@ -87,6 +88,8 @@ LAYERS: tuple[Layer, ...] = tuple(Layer)
 """All layers in the order of the wire."""
 
 _LAYER_NAMES = frozenset(LAYERS)
+_counts: Callable[[LayerBytes], tuple[int, ...]] = attrgetter(*LAYERS)
+"""All counts of a record at once: records are made and summed once per message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,13 +126,12 @@ class LayerBytes:
     """The integrity check value: 16 for AES-GCM-16."""
 
     def __post_init__(self) -> None:
-        for name, count in self:
-            if count < 0:
-                raise ValueError(f"layer {name} has {count} bytes")
+        if min(_counts(self)) < 0:
+            name, count = next((name, count) for name, count in self if count < 0)
+            raise ValueError(f"layer {name} has {count} bytes")
 
     def __iter__(self) -> Iterator[tuple[Layer, int]]:
-        for layer in LAYERS:
-            yield layer, getattr(self, layer)
+        return zip(LAYERS, _counts(self), strict=True)
 
     def __add__(self, other: LayerBytes) -> LayerBytes:
         """The sum by layer: what several packets cost together."""
@@ -138,7 +140,7 @@ class LayerBytes:
     @property
     def total(self) -> int:
         """The size of the outer IP packet in bytes."""
-        return sum(count for _, count in self)
+        return sum(_counts(self))
 
     @property
     def header(self) -> int:
@@ -254,16 +256,14 @@ class LayerTally:
     def add(self, packet: LayerBytes) -> None:
         """Count one packet."""
         self.packets += 1
-        for position, (_, count) in enumerate(packet):
-            self._sums[position] += count
+        self._sums = [*map(add, self._sums, _counts(packet))]
 
     def means(self, *also: LayerBytes) -> LayerMeans:
         """The means over the packets added, and over these; the sums stay as they are."""
         packets = self.packets + len(also)
         sums = list(self._sums)
         for packet in also:
-            for position, (_, count) in enumerate(packet):
-                sums[position] += count
+            sums = [*map(add, sums, _counts(packet))]
         return LayerMeans(
             packets=packets, by_layer=tuple(total / max(packets, 1) for total in sums)
         )
