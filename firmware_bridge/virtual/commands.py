@@ -51,7 +51,7 @@ def split_line(line: str, takes_rest: Callable[[str], bool]) -> list[Invocation]
             too (inline data).
     """
     found: list[Invocation] = []
-    rest = line.strip(" ")
+    rest = line.lstrip(" ")
     while rest:
         if rest[0] == ";":
             rest = rest[1:].lstrip(" ")
@@ -74,12 +74,14 @@ def _extended(text: str, takes_rest: Callable[[str], bool]) -> tuple[Invocation,
         body, rest = rest, ""
     else:
         body, rest = _until_semicolon(rest)
-    body = body.strip(" ")
+        body = body.strip(" ")
     if body == "?":
         form, argument = Form.READ, ""
     elif body.startswith("="):
-        argument = body[1:].strip(" ")
-        form = Form.TEST if argument == "?" else Form.SET
+        argument = body[1:].lstrip(" ")
+        form = Form.SET
+        if argument == "?":
+            form, argument = Form.TEST, ""
     elif not body:
         form, argument = Form.EXECUTE, ""
     else:  # "+CSQ7": no such command

@@ -142,6 +142,7 @@ class UserEquipment:
         self._kept: list[tuple[int, bytes]] = []
         self._release_after = 0
         self._quick_release = False
+        self._granted = False
         self._attach_wanted = True
         self._attached = False
         self._power_saving = PowerSavingRequest(
@@ -321,7 +322,11 @@ class UserEquipment:
         def job() -> None:
             transfer = self._channel.uplink(self._timers.now, size_bytes + NAS_OVERHEAD_BYTES)
             round_trip_s = 2 * self._network.core_delay_s
-            segments = (*transfer.segments, Segment(round_trip_s, Activity.RECEIVING))
+            segments = (
+                *self._request_grant(),
+                *transfer.segments,
+                Segment(round_trip_s, Activity.RECEIVING),
+            )
             self._play(segments, Part.TRANSMIT, answer)
 
         self._queue(job)
@@ -505,9 +510,15 @@ class UserEquipment:
         if asleep:
             self._observer.power_saving_changed(False)
         resynchronise_s = RESYNCHRONISE_SLEEP_S if asleep else RESYNCHRONISE_IDLE_S
-        access = self._channel.random_access(self._timers.now, resynchronise_s)
-        complete = self._channel.uplink(self._timers.now, SETUP_COMPLETE_BYTES)
-        self._play((*access.segments, *complete.segments), Part.SETUP, self._connected)
+        now, network_s = self._timers.now, self._network.signalling_delay_s
+        access = self._channel.random_access(now, resynchronise_s, network_s)
+        complete = self._channel.uplink(now, SETUP_COMPLETE_BYTES)
+        segments = (
+            *access.segments,
+            *complete.segments,
+            Segment(network_s, Activity.RECEIVING),
+        )
+        self._play(segments, Part.SETUP, self._connected)
 
     def _connected(self) -> None:
         if not self.signal().in_coverage:
@@ -516,6 +527,7 @@ class UserEquipment:
             self._active = self._timers.after(_RETRY_S, self._proceed)
             return
         self._connection.fire(_E.CONNECTION_UP)
+        self._granted = True
         self._observer.connection_changed(True)
         for socket, payload in (*self._paged, *self._kept):
             self._jobs.append(self._downlink_of(socket, payload))
@@ -531,6 +543,7 @@ class UserEquipment:
         if self._jobs:
             self._proceed()
             return
+        self._granted = False
         quick = self._quick_release
         self._quick_release = False
         if self._release_after == 1 and self._network.release_assistance:
@@ -603,6 +616,7 @@ class UserEquipment:
     def _uplink_job(self, socket: int, payload: bytes, header_bytes: int, release: int) -> None:
         size = len(payload) + header_bytes + NAS_OVERHEAD_BYTES
         transfer = self._channel.uplink(self._timers.now, size)
+        segments = (*self._request_grant(), *transfer.segments)
 
         self._uplink_running = True
 
@@ -613,7 +627,14 @@ class UserEquipment:
             self._release_after = release
             self._job_done()
 
-        self._play(transfer.segments, Part.TRANSMIT, finish)
+        self._play(segments, Part.TRANSMIT, finish)
+
+    def _request_grant(self) -> tuple[Segment, ...]:
+        """Ask for uplink resources, unless the set-up has just told that there is data."""
+        granted, self._granted = self._granted, bool(self._jobs)
+        if granted:
+            return ()
+        return self._channel.scheduling_request(self._timers.now).segments
 
     def _leave(self, socket: int, payload: bytes, transfer: Transfer) -> None:
         lost = self._core_rng.random() < self._network.core_loss

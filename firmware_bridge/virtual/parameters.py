@@ -157,7 +157,7 @@ SETUP_COMPLETE_BYTES = 24
 RELEASE_BYTES = 8
 """RRCConnectionRelease-NB."""
 
-RESYNCHRONISE_IDLE_S = 0.12
+RESYNCHRONISE_IDLE_S = 0.16
 """NPSS/NSSS and a master information block from a cell that was heard seconds ago (*assumed*;
 one NPBCH block is 80 ms, TS 36.211 10.2.4)."""
 

@@ -35,7 +35,9 @@ _ACK_S = 0.002  # NPUSCH format 2 resource unit, one subcarrier of 15 kHz (TS 36
 _PREAMBLE_S = 0.0056  # NPRACH preamble format 0, one repetition (TS 36.211 10.1.6)
 _BLOCK_HEADER_BITS = 5 * 8
 """MAC subheader (2), RLC AM header (2) and padding subheader (1) octets in each block."""
-_MESSAGE_3_BITS = 88  # (TS 36.213 16.3.3: Msg3 of NB-IoT)
+_MESSAGE_3_BITS = 88  # Msg3 of NB-IoT (TS 36.213 16.3.3)
+_MESSAGE_4_BYTES = 20  # RRCConnectionSetup-NB with the contention resolution identity
+_RESPONSE_TO_MESSAGE_3_S = 0.012  # k0 of the random access response grant (TS 36.213 16.3.3)
 _MAX_TRANSMISSIONS = 8
 _POWER_P0_DBM = -105.0  # NPUSCH open loop target per subcarrier, alpha 1 (TS 36.213 16.2.1.1)
 _MAX_POWER_DBM = 23.0  # power class 3
@@ -215,39 +217,57 @@ class Channel:
             ),
         )
 
-    def random_access(self, now: float, resynchronise_s: float) -> Transfer:
+    def random_access(self, now: float, resynchronise_s: float, network_s: float) -> Transfer:
         """From asleep to a connection: synchronise, preamble, its response, Msg3, Msg4.
 
         Args:
             now: Seconds; decides the coverage level.
             resynchronise_s: Receiver time to find the cell again (longer after PSM).
+            network_s: From Msg3 to the scheduling of Msg4.
+        """
+        asked = self.scheduling_request(now)
+        message_4 = self.downlink(now, _MESSAGE_4_BYTES)
+        return Transfer(
+            segments=(
+                Segment(resynchronise_s, Activity.RECEIVING),
+                *asked.segments,
+                Segment(network_s, Activity.RECEIVING),
+                *message_4.segments,
+            ),
+            blocks=asked.blocks + message_4.blocks,
+            transmissions=asked.transmissions + message_4.transmissions,
+            delivered=self.signal(now).in_coverage,
+        )
+
+    def scheduling_request(self, now: float) -> Transfer:
+        """Preamble, response, Msg3 with the buffer status.
+
+        Release 13 has no scheduling request channel: a connected module with new data goes through
+        this too (TS 36.321 5.4.4).
         """
         signal = self.signal(now)
         level = self._radio.coverage_levels[signal.ecl]
-        power = signal.power_dbm
-        message_3 = next(
+        row = UPLINK_BLOCK_BITS[level.uplink_mcs]
+        units = next(
             units
-            for units, bits in zip(
-                UPLINK_RESOURCE_UNITS, UPLINK_BLOCK_BITS[level.uplink_mcs], strict=False
-            )
+            for units, bits in zip(UPLINK_RESOURCE_UNITS, row, strict=False)
             if bits >= _MESSAGE_3_BITS
         )
         unit_s = RESOURCE_UNIT_S[level.uplink_subcarriers] * level.uplink_repetitions
-        segments = [
-            Segment(resynchronise_s, Activity.RECEIVING),
-            Segment(self._rng.uniform(0, level.preamble_period_s), Activity.WAITING),
-            Segment(_PREAMBLE_S * level.preamble_repetitions, Activity.TRANSMITTING, power),
-            *self._grant(level),
-            Segment(0.001 * 4 * level.downlink_repetitions, Activity.RECEIVING),
-            Segment(_DOWNLINK_TO_ACK_S, Activity.WAITING),
-            Segment(unit_s * message_3, Activity.TRANSMITTING, power),
-        ]
-        message_4 = self.downlink(now, 20)
-        segments.extend(message_4.segments)
+        power = signal.power_dbm
         return Transfer(
-            segments=tuple(segments),
-            blocks=2 + message_4.blocks,
-            transmissions=2 + message_4.transmissions,
+            segments=(
+                Segment(self._rng.uniform(0, level.preamble_period_s), Activity.WAITING),
+                Segment(_PREAMBLE_S * level.preamble_repetitions, Activity.TRANSMITTING, power),
+                *self._grant(level),
+                Segment(_GRANT_TO_DOWNLINK_S, Activity.WAITING),
+                Segment(0.001 * 4 * level.downlink_repetitions, Activity.RECEIVING),
+                Segment(_RESPONSE_TO_MESSAGE_3_S, Activity.WAITING),
+                Segment(unit_s * units, Activity.TRANSMITTING, power),
+                Segment(_AFTER_UPLINK_S, Activity.WAITING),
+            ),
+            blocks=2,
+            transmissions=2,
             delivered=signal.in_coverage,
         )
 

@@ -66,6 +66,7 @@ class Session:
         self._line = bytearray()
         self._waiting = bytearray()
         self._busy = False
+        self._pumping = False
         self._prompt: Prompt | None = None
         self._data = bytearray()
         self._held: list[bytes] = []
@@ -88,6 +89,15 @@ class Session:
         self._pump()
 
     def _pump(self) -> None:
+        """Work through what waits, unless that is just being done (an answer without delay)."""
+        if not self._pumping:
+            self._pumping = True
+            try:
+                self._work()
+            finally:
+                self._pumping = False
+
+    def _work(self) -> None:
         echo = bytearray()
         position = 0
         waiting = self._waiting

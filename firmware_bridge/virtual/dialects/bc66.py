@@ -10,6 +10,8 @@ Sources, by their short names in the table:
 * ``log 917``: github renode/renode issue 917, hardware trace of a BC660K of 2026-05-28
 * ``manual``: the maker's AT commands manuals (BC66 V1.0; where that could not be read, the same
   command of BC660K-GL V1.x)
+* ``bc26 list``: the command list of the BC26 manual (same chip and firmware line), as an open
+  library names it; commands that are in neither list nor log are not there
 * ``27.007``: 3GPP TS 27.007; ``V.250``: ITU-T V.250
 * ``renode``: renode-infrastructure's QuectelModem model, tried against Zephyr's driver by its
   authors; a weaker source
@@ -251,13 +253,20 @@ def _set_operator(session: Bc66, arguments: Arguments) -> Answer | Later:
     return Later(start=session.when_registered)
 
 
-def _scan_operators(session: Bc66, _: Arguments) -> Answer:
-    network = session.settings.network
-    status = 2 if session.module.equipment.registered else 1
-    found = f'({status},"{network.operator}","{network.operator}","{network.plmn}",9)'
-    if not session.module.signal.in_coverage:
-        found = ""
-    return Answer(lines=(f"+COPS: {found},,(0-4),(0-2)",))
+def _scan_operators(session: Bc66, _: Arguments) -> Later:
+    def found() -> Answer:
+        network = session.settings.network
+        status = 2 if session.module.equipment.registered else 1
+        shown = f'({status},"{network.operator}","{network.operator}","{network.plmn}",9)'
+        if not session.module.signal.in_coverage:
+            shown = ""
+        return Answer(lines=(f"+COPS: {shown},,(0-4),(0-2)",))
+
+    return Later(start=lambda answer: _after(session, _SCAN_S, lambda: answer(found())))
+
+
+def _after(session: Bc66, seconds: float, call: Callable[[], None]) -> None:
+    session.timers.after(seconds, call)
 
 
 def _address(session: Bc66, arguments: Arguments) -> Answer:
@@ -272,10 +281,8 @@ def _contexts(session: Bc66, _: Arguments) -> Answer:
     address = session.module.equipment.address
     if address is None:
         return Answer()
-    apn = session.storage.apn or session.settings.network.apn
-    return Answer(
-        lines=(f'+CGDCONT: 1,"{session.storage.pdp_type}","{apn}","{address}",0,0,0,,,,0,,0,,0,0',)
-    )
+    kind, apn = session.context
+    return Answer(lines=(f'+CGDCONT: 1,"{kind}","{apn}","{address}",0,0,0,,,,0,,0,,0,0',))
 
 
 def _define_context(session: Bc66, arguments: Arguments) -> Answer:
@@ -486,7 +493,7 @@ TABLE: Table[Bc66] = {
     "E": Command(source="V.250 6.2.4; log 12656", execute=_echo),
     "V": Command(source="V.250 6.2.6", execute=_verbose),
     "I": Command(source="log 12656, log wiz-io", execute=_identity),
-    "&W": Command(source="renode: AT&W", execute=""),
+    "&W": Command(source="bc26 list; renode", execute=""),
     # -- identity
     "+CGMI": Command(
         source="manual 2.2: three lines",
@@ -504,7 +511,9 @@ TABLE: Table[Bc66] = {
         set=_serial_number,
         execute=_serial_number,
     ),
-    "+CLAC": Command(source="27.007 8.37", test="", execute=_command_list),
+    "+CLAC": Command(
+        source="27.007 8.37 [?]: not in the bc26 list", test="", execute=_command_list
+    ),
     "+CMEE": Command(
         source="27.007 9.1; manual 10.2",
         test="+CMEE: (0-2)",
@@ -553,7 +562,6 @@ TABLE: Table[Bc66] = {
         test=_scan_operators,
         read=_operator,
         set=_set_operator,
-        final_s=0.0,
     ),
     "+CGPADDR": Command(
         source="27.007 10.1.14; log 12656: the read form answers only OK when not attached",
@@ -644,7 +652,7 @@ TABLE: Table[Bc66] = {
         read=_reading(lambda s: f"+QNBIOTRAI: {s.release_assistance}"),
         set=_set_release,
     ),
-    "+CNMPSD": Command(source="27.007 7.46", test="", execute=_no_more_data),
+    "+CNMPSD": Command(source="Zephyr bc66x driver; 27.007", test="", execute=_no_more_data),
     "+QRELLOCK": Command(source="renode: releases the sleep lock", test="", execute=_release_lock),
     "+QSCLK": Command(source="log 12656: AT+QSCLK=0 answers ERROR on BC66NBR01A10"),
     "+QCFG": Command(source="renode", set=_configuration),
@@ -667,6 +675,8 @@ class Bc66(Bc66Sockets):
     """What is in flash."""
     firmware: str
     """Name of the firmware."""
+    context: tuple[str, str]
+    """PDP type and APN of the default context, as they were at the start."""
     functionality: int
     """CFUN."""
     registration_reports: int
@@ -686,6 +696,7 @@ class Bc66(Bc66Sockets):
         super().__init__(module, rng)
         self.storage = storage or Bc66Storage()
         self.firmware = module.settings.firmware or FIRMWARE
+        self.context = (self.storage.pdp_type, self.storage.apn or module.settings.network.apn)
         self.functionality = 1
         self.registration_reports = 0
         self.connection_reports = 0

@@ -194,13 +194,21 @@ def _send(session: Bc66Sockets, arguments: Arguments) -> Answer | Prompt:
         return Answer(lines=(f"+QISEND: {socket.sent},{socket.sent},0",))
     if len(arguments) == 2:
         return _ask(session, socket, length)
-    data, release = _inline(session, arguments.text_after[1], length)
+    data, release = _inline(session, arguments.text_after[1], length, session.send_hex)
     return _accept(session, socket, data, release)
 
 
-def _inline(session: Bc66Sockets, text: str, length: int) -> tuple[bytes, int]:
+def _send_hex(session: Bc66Sockets, arguments: Arguments) -> Answer:
+    connect_id = arguments.integer(0, 0, SOCKETS - 1)
+    socket = session.socket_of(connect_id)
+    length = arguments.integer(1, 1, MAX_HEX)
+    data, release = _inline(session, arguments.text_after[1], length, True)
+    return _accept(session, socket, data, release)
+
+
+def _inline(session: Bc66Sockets, text: str, length: int, as_hex: bool) -> tuple[bytes, int]:
     """Take ``length`` bytes of data off the end of the command, and the release assistance."""
-    characters = 2 * length if session.send_hex else length
+    characters = 2 * length if as_hex else length
     quoted = text[:1] == '"' and text[characters + 1 : characters + 2] == '"'
     start = 1 if quoted else 0
     data, rest = text[start : start + characters], text[start + characters + start :]
@@ -211,7 +219,7 @@ def _inline(session: Bc66Sockets, text: str, length: int) -> tuple[bytes, int]:
         release = Arguments(rest[1:]).integer(0, 0, 2)
     if len(data) != characters:
         raise BadArgument("the data is shorter than it should be")
-    if not session.send_hex:
+    if not as_hex:
         return data.encode("latin-1"), release
     if length > MAX_HEX:
         raise BadArgument("too long for hex")
@@ -379,6 +387,11 @@ SOCKET_COMMANDS: Table[Bc66Sockets] = {
         test="+QISEND: (0-3),(0-1024),<data>,(0-2)",
         set=_send,
         takes_rest=True,
+    ),
+    "+QISENDEX": Command(
+        source="bc26 list: send hex string data, whatever dataformat says",
+        test="+QISENDEX: (0-3),(1-512),<hex_string>",
+        set=_send_hex,
     ),
     "+QIRD": Command(source="tcpip; renode", test="+QIRD: (0-3),(0-1024)", set=_read),
     "+QICLOSE": Command(
