@@ -19,7 +19,14 @@ from testbed.packets import Address, build_udp_packet
 from testbed.results.capture_reader import CaptureReader
 from testbed.results.pcapng import Direction, LinkType, PcapngWriter
 
-__all__ = ["ESP_IN_UDP_PORT", "HSE_RECONSTRUCTED", "UE_RECONSTRUCTED", "Endpoint", "RunCapture"]
+__all__ = [
+    "ESP_IN_UDP_PORT",
+    "HELLO",
+    "HSE_RECONSTRUCTED",
+    "UE_RECONSTRUCTED",
+    "Endpoint",
+    "RunCapture",
+]
 
 ESP_IN_UDP_PORT = 4500
 """Port of UDP-encapsulated ESP (RFC 3948 section 2)."""
@@ -27,6 +34,10 @@ UE_RECONSTRUCTED = "IP and UDP header reconstructed: the module wrote its own"
 """Comment of every packet of the UE's interface."""
 HSE_RECONSTRUCTED = "IP and UDP header reconstructed: the HSE's operating system wrote its own"
 """Comment of every packet of the HSE's interface."""
+HELLO = "Key agreement behind the non-ESP marker; it is not IKE, for which Wireshark takes it"
+"""Comment of a packet on the ESP port that begins with the marker of RFC 3948 section 2.2."""
+
+_NON_ESP_MARKER = bytes(4)
 
 Endpoint = tuple[Address, int]
 """Address and UDP port."""
@@ -152,27 +163,27 @@ class RunCapture:
         uplink: bool,
         direction: Direction,
         at: float | None,
-        comments: tuple[str, str],
+        comments: tuple[str, ...],
     ) -> bytes:
         if at is None:
             if self._clock is None:
                 raise ValueError("a packet needs a time, or the capture a clock")
             at = self._clock()
-        # Only the HSE's own port is renamed: a module's socket may by chance have the same number.
         source_port, destination_port = source[1], destination[1]
-        if uplink:
-            destination_port = self._written(destination_port)
-        else:
-            source_port = self._written(source_port)
+        # Only the HSE's own port is renamed: a module's socket may by chance have the same number.
+        if (destination_port if uplink else source_port) == self._hse_port:
+            if uplink:
+                destination_port = ESP_IN_UDP_PORT
+            else:
+                source_port = ESP_IN_UDP_PORT
+            if payload.startswith(_NON_ESP_MARKER):
+                comments = (*comments, HELLO)
         packet = build_udp_packet(source[0], destination[0], source_port, destination_port, payload)
         time_ns = self._start_ns + round((at - self._start_s) * _NS)
         self._writer.write_packet(
             interface, packet, max(time_ns, 0), comments=comments, direction=direction
         )
         return packet
-
-    def _written(self, port: int) -> int:
-        return ESP_IN_UDP_PORT if port == self._hse_port else port
 
     def close(self) -> None:
         """Sync the file to the disk and close it; closing twice is fine."""

@@ -6,6 +6,7 @@ import pytest
 
 from testbed.packets import parse_udp_packet, udp_checksum_valid
 from testbed.results.capture import (
+    HELLO,
     HSE_RECONSTRUCTED,
     UE_RECONSTRUCTED,
     RunCapture,
@@ -66,6 +67,22 @@ def test_only_the_hses_own_port_is_renamed(path: Path) -> None:
     packets = [parse_udp_packet(packet.data) for packet in CaptureReader(path)]
     ports = [(packet.source_port, packet.destination_port) for packet in packets]
     assert ports == [(34_500, 4500), (4500, 34_500), (34_500, 34_600)]
+
+
+def test_the_key_agreement_is_told_from_ike(path: Path) -> None:
+    hello = bytes(4) + b"hello"
+    plain = ("198.51.100.7", 34_600)
+    with RunCapture(path, hse_port=34_500) as capture:
+        capture.ue_packet(hello, UE, HSE, uplink=True, at=0, note="session")
+        capture.hse_packet(hello, HSE, UE, uplink=False, at=0)
+        capture.ue_packet(hello, UE, plain, uplink=True, at=0)
+        capture.ue_packet(b"\0\0\1\0esp", UE, HSE, uplink=True, at=0)
+    assert [packet.comments[1:] for packet in CaptureReader(path)] == [
+        ("session", HELLO),
+        (HELLO,),
+        (),
+        (),
+    ]
 
 
 def test_an_hse_that_really_has_port_4500_is_said_to_have_it(path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from esp.suites import Suite, suite
+from esp import Suite, suite
 from testbed.results.esp_sa import EspSaTable, decrypt_command
 
 KEY, SALT = bytes(range(16)), b"salt"
