@@ -5,11 +5,14 @@ model's name, and the range that the spread of the published parameters gives.
 
 A message's time falls into states, and each state draws a current at the supply voltage::
 
-    submitted -> rrc_connected      set-up     receiving, and transmitting preamble and signalling
+    at_written -> rrc_connected     set-up     receiving, and transmitting preamble and signalling
     rrc_connected -> last datagram  transmit   NPUSCH time of the bytes sent
                                     receive    the rest: NPDCCH monitored, NPDSCH received
     last datagram -> released       tail       connected, until the network releases
     released -> next message        sleep      paging during the active time (T3324), then PSM
+
+Before the command is written the module does not know of the message: the host's time until then
+is not the module's energy (without that stage set-up counts from the submission).
 
 Where a stage was not observed the model assumes a duration and names it in ``assumed``: with
 release assistance (RAI) the network releases at once, without it the inactivity timer runs.
@@ -105,9 +108,9 @@ class _Durations:
     """What the stages say, in seconds; None where they say nothing."""
 
     setup_s: float | None
-    """Submission to RRC connection; 0 when the connection stood already."""
+    """Command written to RRC connection; 0 when the connection stood already."""
     exchange_s: float
-    """RRC connection (or submission, when it stood) to the last datagram."""
+    """RRC connection (or command written, when it stood) to the last datagram."""
     tail_s: float | None
     """Last datagram to release, or to the end of the observation."""
 
@@ -117,15 +120,14 @@ def _durations(
 ) -> _Durations:
     """Read the three durations off the stages, none of them negative."""
     connected = stages_s.get("rrc_connected")
+    told = max(stages_s.get("at_written", 0.0), 0.0)
+    setup: float | None = None
+    begin = told
     if already_connected:
-        setup: float | None = 0.0
-        begin = 0.0
+        setup = 0.0
     elif connected is not None:
-        setup = max(connected, 0.0)
-        begin = setup
-    else:
-        setup = None
-        begin = 0.0
+        setup = max(connected - told, 0.0)
+        begin = max(connected, told)
     last = next((stages_s[name] for name in _LAST_ACTIVITY if name in stages_s), begin)
     if "received" not in stages_s and observed_until_s is not None:
         # Nothing came back: the module listened until the message was given up or the
@@ -156,8 +158,8 @@ def estimate_energy(
     """Estimate the energy of one message.
 
     Args:
-        stages_s: seconds after submission by stage, as in the journal; ``rrc_connected``,
-            ``received`` and ``released`` are used where they are present.
+        stages_s: seconds after submission by stage, as in the journal; ``at_written``,
+            ``rrc_connected``, ``received`` and ``released`` are used where they are present.
         bytes_up: size of the outer IP packets sent, in bytes.
         bytes_down: size of the outer IP packets received, in bytes.
         ecl: coverage enhancement level 0, 1 or 2; None assumes 0 and says so.

@@ -11,10 +11,21 @@ reached the quantile is censored: "> 60 s".
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-__all__ = ["LatencySummary", "Quantile", "summarise_latency"]
+__all__ = ["LatencySummary", "Quantile", "computing_time", "summarise_latency"]
+
+_COMPUTING: Final = (
+    ("submitted", ("protected", "compressed")),
+    ("hse_received", ("hse_answered", "hse_decompressed", "hse_verified")),
+    ("received", ("delivered", "unprotected")),
+)
+"""Stretches of a message's way in which nothing but UE stack and HSE work: begin, ends to look for.
+
+Without security and compression there is no stage between submission and the AT command, and the
+first stretch is not counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,3 +107,23 @@ def summarise_latency(
         fastest_s=min(answered_s, default=None),
         slowest_s=max(answered_s, default=None),
     )
+
+
+def computing_time(stages_s: Mapping[str, float]) -> float | None:
+    """The part of one message's way in which UE stack and HSE computed.
+
+    Args:
+        stages_s: seconds after submission by stage.
+
+    Returns:
+        Seconds of the run's clock, or None when no such stretch was observed. On a clock at scale
+        N they are N times the real ones: a computer does not work faster because its clock does.
+    """
+    found = [
+        stages_s[end] - stages_s[begin]
+        for begin, ends in _COMPUTING
+        if begin in stages_s
+        for end in [next((name for name in ends if name in stages_s), None)]
+        if end is not None
+    ]
+    return sum(found) if found else None

@@ -108,6 +108,10 @@ class ConfigurationRow:
     """Why messages were lost or failed, with counts, most frequent first."""
     latency: LatencySummary
     """Latency with the unanswered messages censored."""
+    computing_s: float | None
+    """Mean time within the latency in which UE stack and HSE computed; None when not observed.
+
+    On a scaled clock this is real computing time multiplied by the scale, unlike all else."""
     uplink: LayerMeans
     """Mean bytes per uplink message, over all messages that were sent."""
     later_uplink: LayerMeans
@@ -140,6 +144,7 @@ class ConfigurationRow:
             "failed": self.failed,
             "reasons": dict(self.reasons),
             "latency": self.latency.to_json(),
+            "computing_s": None if self.computing_s is None else round(self.computing_s, 6),
             "uplink_bytes_per_message": _means_json(self.uplink),
             "later_uplink_bytes_per_message": _means_json(self.later_uplink),
             "first_uplink_bytes": _bytes_json(self.first_uplink),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from testbed.analysis.bytes import LayerBytes, LayerTally
-from testbed.analysis.latency import summarise_latency
+from testbed.analysis.latency import computing_time, summarise_latency
 from testbed.analysis.rows import (
     ConfigurationRow,
     EnergyMeans,
@@ -162,6 +162,8 @@ class _Tally:
     packets: Counter[str] = field(default_factory=Counter)
     answered_s: list[float] = field(default_factory=list)
     censored_at_s: list[float | None] = field(default_factory=list)
+    computing_s: float = 0.0
+    computed: int = 0
     first_uplink: LayerBytes | None = None
     later_uplink: LayerTally = field(default_factory=LayerTally)
     downlink: LayerTally = field(default_factory=LayerTally)
@@ -176,6 +178,10 @@ class _Tally:
         self.outcomes[record.outcome] += 1
         if record.latency_s is not None:
             self.answered_s.append(record.latency_s)
+            computing_s = computing_time(record.stages_s)
+            if computing_s is not None:
+                self.computing_s += computing_s
+                self.computed += 1
         else:
             self.censored_at_s.append(timeout_s)
             self.reasons[record.reason or record.outcome.value] += 1
@@ -203,6 +209,7 @@ class _Tally:
             failed=self.outcomes[Outcome.FAILED],
             reasons=_by_frequency(self.reasons),
             latency=summarise_latency(self.answered_s, self.censored_at_s),
+            computing_s=self.computing_s / self.computed if self.computed else None,
             uplink=self.later_uplink.means(*([self.first_uplink] if self.first_uplink else [])),
             later_uplink=self.later_uplink.means(),
             first_uplink=self.first_uplink,
@@ -243,6 +250,15 @@ def _notes(
         yield f"The run was interrupted after {progress}."
     if torn:
         yield "The journal's last line was not written whole and is dropped."
+    computing = [row.computing_s for row in rows if row.computing_s is not None]
+    if run.time_scale > 1 and computing:
+        yield (
+            f"Computing is real and counts {run.time_scale:g} times on this run's clock: the UE "
+            f"stack and the HSE take {min(computing):.2f} s to {max(computing):.2f} s of a "
+            "message's modelled latency, and more in the serial line. Differences of that size in "
+            "latency, and in the energy that follows from it, are the computer's, not the "
+            "module's; a smaller --time-scale makes them smaller."
+        )
     for row in rows:
         if row.unanswered:
             why = ", ".join(f"{reason}: {count}" for reason, count in row.reasons)

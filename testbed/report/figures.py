@@ -78,7 +78,10 @@ def saving(found: RohcSaving) -> str:
     if found.later_uplink_bytes is not None:
         first = found.first_uplink_bytes
         text += f": {byte_count(found.later_uplink_bytes)} in each after the first; the first "
-        text += f"saves {first}" if first >= 0 else f"costs {-first} more, it sets the context up"
+        if first < 0:
+            text += f"costs {-first} more, it sets the context up"
+        else:
+            text += f"saves {first or 'nothing'}, it sets the context up"
     if found.downlink_bytes is not None:
         text += f"; {byte_count(found.downlink_bytes)} per downlink message"
     text += "."

@@ -35,8 +35,12 @@ _Cell = Callable[[ConfigurationRow], str]
 def module_name(view: RunView) -> str:
     """The module as it identified itself, or its family where it did not."""
     identity = view.manifest.module
-    named = [str(identity[key]) for key in ("manufacturer", "model") if identity.get(key)]
-    return " ".join(named) or view.summary.run.module or "a module"
+    maker, model = (
+        str(identity.get(key) or "").replace("_", " ").strip() for key in ("manufacturer", "model")
+    )
+    if maker and model.lower().startswith(maker.split()[0].lower()):
+        return model  # Quectel_BC66 by Quectel_Ltd is a Quectel BC66
+    return f"{maker} {model}".strip() or view.summary.run.module or "a module"
 
 
 def title(view: RunView) -> str:
@@ -245,6 +249,8 @@ def _comparison_lines(summary: RunSummary) -> Iterator[Html]:
         yield losses("failed", lambda row: row.failed)
     yield line("latency, median", lambda row: figures.quantile(row.latency.median))
     yield line("latency, 95 %", lambda row: figures.quantile(row.latency.p95))
+    if summary.run.time_scale != 1 and any(row.computing_s is not None for row in rows):
+        yield line("of it computing", lambda row: figures.seconds(row.computing_s), "sub quiet")
     yield group("bytes per uplink message")
     for layer in LAYERS:
         if any(row.uplink[layer] for row in rows):

@@ -107,6 +107,22 @@ def test_a_standing_connection_costs_no_setup() -> None:
     assert found.assumed == ()
 
 
+def test_the_time_before_the_module_was_told_is_not_its_energy() -> None:
+    late = {name: at + 0.4 for name, at in STAGES.items()} | {"at_written": 0.4}
+    assert estimate(late).total_j == pytest.approx(estimate().total_j)
+    standing = estimate(
+        {"at_written": 0.4, "received": 1.4, "released": 2.4}, already_connected=True
+    )
+    prompt = estimate({"received": 1.0, "released": 2.0}, already_connected=True)
+    assert standing.total_j == pytest.approx(prompt.total_j)
+
+
+def test_a_connection_reported_before_the_command_was_written_costs_no_setup() -> None:
+    found = estimate({"at_written": 1.0, "rrc_connected": 0.9, "received": 2.0, "released": 3.0})
+    assert found.split.setup_j == 0
+    assert found.split.receive_j == pytest.approx(2.0 * (0.1 * 0.05 + 0.8 * 0.03))
+
+
 def test_an_unknown_coverage_is_taken_as_the_best_and_said() -> None:
     unknown = estimate(ecl=None)
     assert unknown.assumed == ("ecl",)
@@ -144,7 +160,9 @@ def test_an_argument_out_of_range_is_refused(options: dict[str, object], complai
 
 @given(
     stages=st.dictionaries(
-        st.sampled_from(["rrc_connected", "accepted", "hse_answered", "received", "released"]),
+        st.sampled_from(
+            ["at_written", "rrc_connected", "accepted", "hse_answered", "received", "released"]
+        ),
         st.floats(0, 300),
     ),
     bytes_up=st.integers(0, 1400),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbed.analysis.latency import Quantile, summarise_latency
+from testbed.analysis.latency import Quantile, computing_time, summarise_latency
 
 latencies = st.lists(st.floats(0.001, 59.0), max_size=60)
 
@@ -86,3 +86,41 @@ def test_the_json_says_whether_a_quantile_is_a_bound() -> None:
     assert record["p95"] == {"value_s": 60.0, "censored": True}
     assert record["fastest_s"] == record["slowest_s"] == 1.234568
     assert (record["answered"], record["censored"]) == (1, 1)
+
+
+STRETCHES = {
+    "submitted": 0.0,
+    "compressed": 0.01,
+    "protected": 0.03,
+    "at_written": 0.1,
+    "hse_received": 1.0,
+    "hse_verified": 1.01,
+    "hse_decompressed": 1.02,
+    "hse_answered": 1.05,
+    "received": 2.0,
+    "unprotected": 2.01,
+    "delivered": 2.02,
+}
+
+
+@pytest.mark.parametrize(
+    ("missing", "computing_s"),
+    [
+        ((), 0.03 + 0.05 + 0.02),
+        (("compressed",), 0.03 + 0.05 + 0.02),
+        (("compressed", "protected"), 0.05 + 0.02),
+        (("hse_received",), 0.03 + 0.02),
+        (("hse_answered",), 0.03 + 0.02 + 0.02),
+        (("received", "delivered", "unprotected"), 0.03 + 0.05),
+    ],
+)
+def test_computing_is_what_lies_between_stages_without_line_or_radio(
+    missing: tuple[str, ...], computing_s: float
+) -> None:
+    stages = {name: at for name, at in STRETCHES.items() if name not in missing}
+    assert computing_time(stages) == pytest.approx(computing_s)
+
+
+def test_without_stages_nothing_is_known_about_computing() -> None:
+    assert computing_time({}) is None
+    assert computing_time({"submitted": 0.0, "accepted": 1.0}) is None

@@ -238,6 +238,21 @@ def test_a_complete_run_without_losses_has_no_notes_of_its_own() -> None:
     assert summary.notes == ("mind the carrier",)
 
 
+def test_computing_on_a_scaled_clock_is_measured_and_noted() -> None:
+    stages = {"submitted": 0.0, "protected": 0.1, "received": 1.5, "delivered": 1.7}
+    slow = message("esp-tunnel", 0, stages_s=stages)
+    scaled = dataclasses.replace(RUN, time_scale=200.0)
+    summary = summarise([scaled, message("none", 0), slow, END])
+    assert summary.rows[0].computing_s is None
+    assert summary.rows[1].computing_s == pytest.approx(0.3)
+    (note,) = summary.notes
+    assert "counts 200 times" in note
+    assert "0.30 s to 0.30 s" in note
+    real = summarise([RUN, slow, END])
+    assert real.rows[0].computing_s == pytest.approx(0.3)
+    assert real.notes == ()
+
+
 def test_losses_are_noted_with_their_reasons() -> None:
     assert any(
         "1 of 4 messages got no answer (timeout: 1)" in n for n in summarise(records()).notes

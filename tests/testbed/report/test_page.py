@@ -16,6 +16,7 @@ import pytest
 from testbed.errors import UsageError
 from testbed.report.page import render_page, write_report
 from testbed.report.run import load_run
+from testbed.report.sections import module_name
 from testbed.results import RunStatus
 from testbed.results.directory import RunDirectory
 
@@ -309,8 +310,26 @@ def test_real_time_is_not_called_modelled(sample: ModuleType, tmp_path: Path) ->
     run = sample.write_run(tmp_path / "run", messages=2)
     view = load_run(run)
     real = dataclasses.replace(view.summary.run, time_scale=1.0, origin="real")
-    view = dataclasses.replace(view, summary=dataclasses.replace(view.summary, run=real))
+    summary = dataclasses.replace(view.summary, run=real, notes=())
+    view = dataclasses.replace(view, summary=summary)
     text = Page(render_page(view)).text
     assert "modelled" not in text
     assert "real module" in text
     assert RunDirectory(run).read_manifest().time["kind"] == "scaled"
+
+
+@pytest.mark.parametrize(
+    ("identity", "name"),
+    [
+        ({"manufacturer": "Quectel_Ltd", "model": "Quectel_BC66"}, "Quectel BC66"),
+        ({"manufacturer": "u-blox", "model": "SARA-N211"}, "u-blox SARA-N211"),
+        ({"model": "BC66"}, "BC66"),
+        ({}, "bc66"),
+    ],
+)
+def test_the_module_is_named_as_it_identified_itself(
+    run: Path, identity: dict[str, str], name: str
+) -> None:
+    view = load_run(run)
+    known = dataclasses.replace(view.manifest, module=identity)
+    assert module_name(dataclasses.replace(view, manifest=known)) == name

@@ -82,6 +82,13 @@ def test_the_foot_notes_say_what_rohc_saves_and_what_was_given(summary: RunSumma
     assert "mind the carrier" in text
 
 
+def test_computing_is_shown_where_the_clock_is_scaled(summary: RunSummary) -> None:
+    assert "of it computing" in printed(summary)
+    assert any("Computing is real and counts 200 times" in note for note in foot_notes(summary))
+    real = dataclasses.replace(summary, run=dataclasses.replace(summary.run, time_scale=1.0))
+    assert "of it computing" not in printed(real)
+
+
 def test_modelled_time_and_interruption_stand_in_the_title(sample: ModuleType) -> None:
     text = " ".join(printed(summarise(sample.records(2, status=None))).split())
     assert "modelled time at scale 200" in text
