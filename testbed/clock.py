@@ -1,13 +1,23 @@
-"""The event loop's clock: real, or running faster than real.
+"""The event loop's clock: real, or running faster than real while nothing is to be done.
 
 Everything in the testbed reads time from the running event loop (``loop.time()``,
 ``asyncio.sleep``, ``asyncio.timeout``). So one object decides what a second is: a virtual module
 on a pty lets twenty seconds of inactivity timer pass in a tenth of a second when the loop runs at
 200 times real time, and each duration read off the loop is the module's time already.
 
-What such a clock can't do: the work of this machine (a system call, an AEAD) takes its real time,
-which reads as that time multiplied by the scale. Durations of a scaled run are therefore reported
-as *modelled*, never as measured.
+Four rules keep such a clock honest:
+
+- Waiting runs at the scale, work does not: what this machine computes takes its real time, not 200
+  times that.
+- A wait never carries the clock past the next timer. A machine that is busy with something else
+  for half a second makes a run slower, and lets no time-out fire that should not.
+- The clock moves on only when nothing more is to be read, and a moment after the last write: bytes
+  on their way through a pty are not overtaken by a timer.
+- A wait shorter than the system can wait (a millisecond) is not rounded up: the clock goes to the
+  timer at once, and the time owed is waited for later.
+
+So the scale is a bound: a run that has much to compute goes at less than it. Durations of a scaled
+run are modelled, never measured, and the testbed says so wherever it shows one.
 """
 
 from __future__ import annotations
@@ -15,6 +25,7 @@ from __future__ import annotations
 import asyncio
 import math
 import selectors
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
@@ -23,15 +34,63 @@ T = TypeVar("T")
 __all__ = ["MAX_TIME_SCALE", "ScaledEventLoop", "run"]
 
 MAX_TIME_SCALE = 1000.0
-"""Beyond this, a scheduling hiccup of one real millisecond already reads as a second."""
+"""Beyond this, one real millisecond of waiting for another process reads as a second."""
+
+_SHORTEST_WAIT_S = 1e-3
+"""What epoll can wait; shorter waits would be rounded up to it."""
+
+
+_SETTLE_POLLS = 2
+_SETTLE_S = 50e-6
+"""Before the clock moves on, what was just written to a pty or a socket may arrive: a kernel
+thread carries it, within some 50 microseconds on a machine that has one to spare."""
+
+
+class _Clock:
+    """Scaled seconds: a base, and what has passed since at the present rate."""
+
+    __slots__ = ("_base", "_limit", "_rate", "_real", "_scale")
+
+    def __init__(self, scale: float) -> None:
+        self._scale = scale
+        self._base = self._real = time.monotonic()
+        self._rate = 1.0
+        self._limit = math.inf
+
+    def now(self) -> float:
+        passed = (time.monotonic() - self._real) * self._rate
+        return self._base + (passed if passed < self._limit else self._limit)
+
+    def work(self) -> None:
+        """From now on, time passes as it does on the wall."""
+        self._begin(1.0, math.inf)
+
+    def wait(self, limit: float) -> None:
+        """From now on, time passes at the scale, for ``limit`` scaled seconds at most."""
+        self._begin(self._scale, limit)
+
+    def skip(self, seconds: float) -> None:
+        """Let scaled seconds pass at once."""
+        self.work()
+        self._base += seconds
+
+    def _begin(self, rate: float, limit: float) -> None:
+        real = time.monotonic()
+        passed = (real - self._real) * self._rate
+        self._base += passed if passed < self._limit else self._limit
+        self._real = real
+        self._rate = rate
+        self._limit = limit
 
 
 class _ScaledSelector(selectors.BaseSelector):
-    """A selector whose time-outs are in scaled seconds."""
+    """A selector whose time-outs are in scaled seconds, and which tells the clock of its waits."""
 
-    def __init__(self, inner: selectors.BaseSelector, scale: float) -> None:
+    def __init__(self, inner: selectors.BaseSelector, clock: _Clock, scale: float) -> None:
         self._inner = inner
+        self._clock = clock
         self._scale = scale
+        self._owed_s = 0.0
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         return self._inner.register(fileobj, events, data)
@@ -43,7 +102,34 @@ class _ScaledSelector(selectors.BaseSelector):
         return self._inner.modify(fileobj, events, data)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        return self._inner.select(None if timeout is None else timeout / self._scale)
+        if timeout is None:
+            self._clock.wait(math.inf)
+            ready = self._inner.select(None)
+            self._clock.work()
+            return ready
+        if timeout <= 0:
+            return self._inner.select(0)
+        ready = self._settled()
+        if ready:
+            return ready
+        self._owed_s += timeout / self._scale
+        if self._owed_s < _SHORTEST_WAIT_S:
+            self._clock.skip(timeout)
+            return []
+        self._clock.wait(timeout)
+        ready = self._inner.select(self._owed_s)
+        self._clock.work()
+        self._owed_s = 0.0
+        return ready
+
+    def _settled(self) -> list[tuple[selectors.SelectorKey, int]]:
+        """What is ready, once what this process has written had the time to get through."""
+        for _ in range(_SETTLE_POLLS):
+            ready = self._inner.select(0)
+            if ready:
+                return ready
+            time.sleep(_SETTLE_S)
+        return self._inner.select(0)
 
     def close(self) -> None:
         self._inner.close()
@@ -56,24 +142,20 @@ class _ScaledSelector(selectors.BaseSelector):
 
 
 class ScaledEventLoop(asyncio.SelectorEventLoop):
-    """A selector event loop whose clock runs ``scale`` times faster than real time.
+    """A selector event loop whose clock runs ``scale`` times faster than real while it waits.
 
     Args:
-        scale: Loop seconds per real second.
+        scale: Loop seconds per real second of waiting.
     """
 
     def __init__(self, scale: float) -> None:
         self.scale = scale
-        self._origin: float | None = None
-        super().__init__(_ScaledSelector(selectors.DefaultSelector(), scale))
-        self._origin = super().time()
+        self._scaled_clock = _Clock(scale)
+        super().__init__(_ScaledSelector(selectors.DefaultSelector(), self._scaled_clock, scale))
 
     def time(self) -> float:
         """Scaled seconds; starts where the real monotonic clock stood."""
-        real = super().time()
-        if self._origin is None:  # during construction
-            return real
-        return self._origin + (real - self._origin) * self.scale
+        return self._scaled_clock.now()
 
 
 def run(main: Callable[[], Coroutine[Any, Any, T]], *, time_scale: float = 1.0) -> T:
@@ -88,5 +170,7 @@ def run(main: Callable[[], Coroutine[Any, Any, T]], *, time_scale: float = 1.0) 
         raise ValueError(
             f"time scale {time_scale!r}: give a number above 0 and at most {MAX_TIME_SCALE:g}"
         )
+    if time_scale == 1.0:
+        return asyncio.run(main())
     with asyncio.Runner(loop_factory=lambda: ScaledEventLoop(time_scale)) as runner:
         return runner.run(main())
