@@ -1,6 +1,6 @@
 """Wireshark's table of security associations, with which it decrypts a run's capture.
 
-One line per SA and direction, in Wireshark's file format for the table ``esp_sa``: protocol,
+A line per SA and outer IP version, in Wireshark's format for the table ``esp_sa``: protocol,
 source, destination, SPI, encryption, key with salt, authentication, authentication key. A combined
 mode such as AES-GCM has ``NULL`` for its authentication: Wireshark then checks the ICV by the
 cipher.
@@ -78,7 +78,7 @@ class EspSaTable:
         salt: bytes,
         *,
         integrity_key: bytes = b"",
-        ip_version: int = 4,
+        ip_version: int | None = None,
         source: str = "*",
         destination: str = "*",
     ) -> bool:
@@ -90,7 +90,8 @@ class EspSaTable:
             key: encryption key.
             salt: the salt that the mode takes besides, or nothing.
             integrity_key: key of a separate integrity transform.
-            ip_version: of the outer header.
+            ip_version: of the outer header; ``None`` writes a line for each version, since
+                Wireshark has no word for both.
             source: outer source address; ``*`` for any.
             destination: outer destination address; ``*`` for any.
 
@@ -116,7 +117,6 @@ class EspSaTable:
             self._write(f"# SPI 0x{spi:08x}: Wireshark cannot decrypt {row.name}\n")
             return False
         columns = (
-            f"IPv{ip_version}",
             source,
             destination,
             f"0x{spi:08x}",
@@ -125,7 +125,9 @@ class EspSaTable:
             authentication,
             f"0x{integrity_key.hex()}" if integrity_key else "",
         )
-        self._write(",".join(f'"{column}"' for column in columns) + "\n")
+        rest = ",".join(f'"{column}"' for column in columns)
+        versions = (4, 6) if ip_version is None else (ip_version,)
+        self._write("".join(f'"IPv{version}",{rest}\n' for version in versions))
         self.associations += 1
         return True
 

@@ -18,7 +18,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_a_gcm_association_has_its_salt_with_the_key_and_null_authentication(path: Path) -> None:
     with EspSaTable(path) as table:
-        assert table.add(0xC0FFEE, "aes-gcm-16-128", KEY, SALT)
+        assert table.add(0xC0FFEE, "aes-gcm-16-128", KEY, SALT, ip_version=4)
         assert table.associations == 1
     assert path.read_text() == (
         '"IPv4","*","*","0x00c0ffee","AES-GCM with 16 octet ICV [RFC4106]",'
@@ -36,6 +36,15 @@ def test_addresses_and_the_outer_version_can_be_told(path: Path) -> None:
     )
 
 
+def test_without_an_outer_version_there_is_a_line_for_each(path: Path) -> None:
+    with EspSaTable(path) as table:
+        table.add(1, "aes-gcm-16-128", KEY, SALT)
+        assert table.associations == 1
+    four, six = path.read_text().splitlines()
+    assert four.startswith('"IPv4",')
+    assert six == four.replace("IPv4", "IPv6")
+
+
 def test_only_the_owner_may_read_the_keys(path: Path) -> None:
     EspSaTable(path).close()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -44,7 +53,7 @@ def test_only_the_owner_may_read_the_keys(path: Path) -> None:
 def test_a_line_is_in_the_file_when_the_call_returns(path: Path) -> None:
     table = EspSaTable(path)
     for number in (1, 2, 3):
-        table.add(number, "aes-gcm-16-128", KEY, SALT)
+        table.add(number, "aes-gcm-16-128", KEY, SALT, ip_version=4)
         assert len(path.read_text().splitlines()) == number
     table.close()
     table.close()
@@ -60,7 +69,7 @@ def test_a_table_is_never_overwritten(path: Path) -> None:
 def test_a_run_that_resumes_goes_on_in_the_same_table(path: Path) -> None:
     for spi in (1, 2):
         with EspSaTable(path, resume=True) as table:
-            table.add(spi, "aes-gcm-16-128", KEY, SALT)
+            table.add(spi, "aes-gcm-16-128", KEY, SALT, ip_version=6)
         with path.open("a") as file:
             file.write('"IPv4","*","*","0x000')
     lines = path.read_text().splitlines()
