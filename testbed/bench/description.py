@@ -53,6 +53,10 @@ SCHEMA_VERSION = 1
 DEFAULT_TIME_SCALE = 200.0
 """How much faster than real a run on a virtual module goes when nothing else is said."""
 
+TIME_SCALE_WITH_REMOTE_HSE = 20.0
+"""The same with an HSE in another process or place: its answers take real time, and at 200 a
+hiccup of a fifth of a second would be an answer that is 40 s late."""
+
 MIN_SECRET_OCTETS = 16
 """Shorter secrets are refused: they can be searched through."""
 
@@ -269,7 +273,8 @@ class Bench(_Model):
     answer_timeout_s: float = Field(default=40.0, gt=0, le=3600)
     """How long an answer may take before the message counts as lost, in seconds."""
     time_scale: float | None = Field(default=None, gt=0, le=MAX_TIME_SCALE)
-    """Module seconds per real second; only for virtual modules (default 200)."""
+    """Module seconds per real second, at most; only for virtual modules. The default is 200, and
+    20 with an HSE that the run did not start itself."""
     seed: int = Field(default=1, ge=0, le=2**63 - 1)
     """Seed of the generated traffic and of the virtual module's radio."""
 
@@ -300,7 +305,9 @@ class Bench(_Model):
         """The scale this bench runs at: 1 for a real module."""
         if not self.module.is_virtual:
             return 1.0
-        return DEFAULT_TIME_SCALE if self.time_scale is None else self.time_scale
+        if self.time_scale is not None:
+            return self.time_scale
+        return DEFAULT_TIME_SCALE if self.hse.address is None else TIME_SCALE_WITH_REMOTE_HSE
 
 
 def bench_schema() -> dict[str, Any]:

@@ -103,7 +103,7 @@ def run(
         float | None,
         typer.Option(
             envvar="TESTBED_TIME_SCALE",
-            help="Module seconds per real second, virtual modules only (default 200).",
+            help="Module seconds per real second; virtual modules only (default 200).",
         ),
     ] = None,
     seed: Annotated[

@@ -32,6 +32,14 @@ def test_nothing_at_all_is_a_virtual_bench_with_the_default_matrix() -> None:
     assert bench.effective_time_scale == 200.0
 
 
+def test_a_run_against_an_hse_elsewhere_goes_slower() -> None:
+    elsewhere = {"address": "192.0.2.1:4500", "secret": "sixteen letters!"}
+    assert validate_bench({"hse": elsewhere}).effective_time_scale == 20.0
+    assert validate_bench({"hse": elsewhere, "time_scale": 5}).effective_time_scale == 5.0
+    real = {"module": {"port": "/dev/ttyUSB0"}, "hse": elsewhere}
+    assert validate_bench(real).effective_time_scale == 1.0
+
+
 def test_a_whole_description_is_read(tmp_path: Path) -> None:
     path = written(
         tmp_path,
