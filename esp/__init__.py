@@ -5,7 +5,10 @@ The room's shelves::
     suites           the table of cryptographic suites
     transforms       how a packet's octets are made and opened, per construction
     integrity        the integrity transforms that stand beside an encryption transform
-    association      one SA, outbound or inbound: protect and unprotect
+    layout           what every packet shares: modes, numbers, padding, sizes
+    outbound         the sending end of an SA: protect
+    inbound          the receiving end: unprotect
+    lifetime         soft and hard limits on octets, packets and seconds
     replay           the anti-replay window
     database         inbound SAs by SPI
     datagram         whole IP packets: tunnel and transport mode, IPv4 and IPv6
@@ -20,19 +23,6 @@ out. Everything that a remote party can cause is an :class:`~esp.errors.RemoteEr
 ``reason``; everything else is the caller's :class:`~esp.errors.LocalError`.
 """
 
-from esp.association import (
-    NEXT_HEADER_IPV4,
-    NEXT_HEADER_IPV6,
-    NEXT_HEADER_NONE,
-    NEXT_HEADER_ROHC,
-    NEXT_HEADER_UDP,
-    EspParts,
-    InboundAssociation,
-    Mode,
-    OutboundAssociation,
-    Unprotected,
-    esp_parts,
-)
 from esp.database import Entry, SecurityAssociationDatabase
 from esp.encapsulation import (
     KEEPALIVE,
@@ -44,6 +34,19 @@ from esp.encapsulation import (
     remove_marker,
 )
 from esp.errors import EspError, LocalError, Reason, RemoteError
+from esp.inbound import InboundAssociation, Unprotected
+from esp.layout import (
+    NEXT_HEADER_IPV4,
+    NEXT_HEADER_IPV6,
+    NEXT_HEADER_NONE,
+    NEXT_HEADER_ROHC,
+    NEXT_HEADER_UDP,
+    EspParts,
+    Mode,
+    esp_parts,
+)
+from esp.lifetime import Lifetime, LifetimeState
+from esp.outbound import OutboundAssociation
 from esp.replay import ReplayWindow
 from esp.suites import SUITES, Suite, suite
 
@@ -62,6 +65,8 @@ __all__ = [
     "EspError",
     "EspParts",
     "InboundAssociation",
+    "Lifetime",
+    "LifetimeState",
     "LocalError",
     "Mode",
     "OutboundAssociation",

@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
-from esp.association import InboundAssociation, Unprotected
 from esp.errors import InvalidParameter, LocalError, ReservedSpi, Truncated, UnknownSpi
+from esp.inbound import InboundAssociation, Unprotected
 
 __all__ = ["Entry", "SecurityAssociationDatabase"]
 

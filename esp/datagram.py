@@ -9,17 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
-from esp.association import (
-    NEXT_HEADER_IPV4,
-    NEXT_HEADER_IPV6,
-    InboundAssociation,
-    Mode,
-    OutboundAssociation,
-    Unprotected,
-)
 from esp.checksum import internet_checksum, transport_checksum
 from esp.encapsulation import UDP_ENCAPSULATION_PORT
 from esp.errors import InvalidParameter, MalformedInner, MalformedLocalPacket, NotEsp
+from esp.inbound import InboundAssociation, Unprotected
+from esp.layout import NEXT_HEADER_IPV4, NEXT_HEADER_IPV6, Mode
+from esp.outbound import OutboundAssociation
 
 __all__ = [
     "IPPROTO_ESP",

@@ -7,13 +7,15 @@
     |   +-- InvalidParameter       (ValueError) a size or combination that no standard defines
     |   +-- UnknownSuite           (InvalidParameter) no row of the suite table has this name
     |   +-- ForbiddenSuite         the policy in force does not allow this suite
+    |   +-- AssociationEnded       its hard lifetime is over, or end() was called
     |   +-- SequenceExhausted      the last sequence number is used: re-key, numbers never cycle
     |   +-- WeakSecret             (ValueError) a configured secret is too short
+    |   +-- PayloadTooLarge        (ValueError) with the size and the largest that fits
     |   +-- MalformedLocalPacket   (ValueError) a packet to be protected is not what its header says
     +-- RemoteError                what arrived is refused: drop it, count it by ``reason``, go on
         +-- PacketRejected         an ESP packet
-        |   +-- Truncated, ReservedSpi, UnknownSpi, Replayed, OutsideWindow, BadIcv, BadPadding,
-        |       WrongNextHeader, MalformedInner, NotEsp, DecompressionFailed
+        |   +-- NotEsp, Truncated, ReservedSpi, UnknownSpi, Expired, Replayed, OutsideWindow,
+        |       BadIcv, BadPadding, WrongNextHeader, MalformedInner, DecompressionFailed
         +-- KeyingRejected         a message of the key exchange
             +-- MalformedMessage, UnknownIdentity, AuthenticationFailed, OfferRefused, Busy,
                 UnexpectedMessage, PeerRefused
@@ -29,12 +31,14 @@ from enum import StrEnum
 from typing import ClassVar
 
 __all__ = [
+    "AssociationEnded",
     "AuthenticationFailed",
     "BadIcv",
     "BadPadding",
     "Busy",
     "DecompressionFailed",
     "EspError",
+    "Expired",
     "ForbiddenSuite",
     "InvalidParameter",
     "KeyingRejected",
@@ -46,6 +50,7 @@ __all__ = [
     "OfferRefused",
     "OutsideWindow",
     "PacketRejected",
+    "PayloadTooLarge",
     "PeerRefused",
     "Reason",
     "RemoteError",
@@ -70,6 +75,7 @@ class Reason(StrEnum):
     TRUNCATED = "truncated"  # shorter than the smallest packet of its security association
     RESERVED_SPI = "reserved-spi"  # SPI 1 to 255 (RFC 4303 section 2.1)
     UNKNOWN_SPI = "unknown-spi"  # no security association has this SPI
+    EXPIRED = "expired"  # the security association reached its hard lifetime, or was ended
     REPLAYED = "replayed"  # the sequence number was accepted before
     OUTSIDE_WINDOW = "outside-window"  # the sequence number lies left of the replay window
     BAD_ICV = "bad-icv"  # the integrity check failed
@@ -113,12 +119,28 @@ class ForbiddenSuite(LocalError):
     """The policy in force does not allow this suite."""
 
 
+class AssociationEnded(LocalError):
+    """The sender reached its hard lifetime, or was told to end (RFC 4301 section 4.4.2.1)."""
+
+
 class SequenceExhausted(LocalError):
     """The sender used its last sequence number; RFC 4303 section 3.3.3 forbids to cycle."""
 
 
 class WeakSecret(LocalError, ValueError):
     """A configured secret is shorter than its use allows."""
+
+
+class PayloadTooLarge(LocalError, ValueError):
+    """A payload does not fit; ``size`` is what it has, ``limit`` what fits, in octets."""
+
+    size: int
+    limit: int
+
+    def __init__(self, size: int, limit: int, *, hint: str = "") -> None:
+        super().__init__(f"a payload of {size} octets is too large, {limit} fit", hint=hint)
+        self.size = size
+        self.limit = limit
 
 
 class MalformedLocalPacket(LocalError, ValueError):
@@ -157,6 +179,12 @@ class UnknownSpi(PacketRejected):
     """No security association has this SPI."""
 
     reason = Reason.UNKNOWN_SPI
+
+
+class Expired(PacketRejected):
+    """The security association reached its hard lifetime, or was told to end."""
+
+    reason = Reason.EXPIRED
 
 
 class Replayed(PacketRejected):

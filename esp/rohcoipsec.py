@@ -17,16 +17,10 @@ import hmac
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from esp.association import (
-    NEXT_HEADER_IPV4,
-    NEXT_HEADER_IPV6,
-    NEXT_HEADER_ROHC,
-    InboundAssociation,
-    Mode,
-    OutboundAssociation,
-    Unprotected,
-)
 from esp.errors import DecompressionFailed, InvalidParameter, MalformedLocalPacket
+from esp.inbound import InboundAssociation, Unprotected
+from esp.layout import NEXT_HEADER_IPV4, NEXT_HEADER_IPV6, NEXT_HEADER_ROHC, Mode
+from esp.outbound import OutboundAssociation
 from rohc.errors import RohcError
 
 __all__ = ["CompressedTunnel", "Compresses", "Decapsulated", "Decompresses", "RohcIcv"]

@@ -19,9 +19,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from esp.association import Mode
 from esp.errors import InvalidParameter, MalformedMessage, Reason
 from esp.keying.kdf import MAC_BYTES
+from esp.layout import Mode
 from esp.suites import Suite, suite_by_wire_id
 
 __all__ = [

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from esp.association import InboundAssociation, Mode, OutboundAssociation
+from esp.inbound import InboundAssociation
 from esp.keying.kdf import (
     DerivationSettings,
     Direction,
@@ -15,6 +15,8 @@ from esp.keying.kdf import (
     derive_direction,
 )
 from esp.keying.messages import Offer
+from esp.layout import Mode
+from esp.outbound import OutboundAssociation
 from esp.suites import Suite
 
 __all__ = ["Session", "derive_session"]

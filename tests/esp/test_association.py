@@ -371,14 +371,14 @@ def test_authentic_packets_with_other_padding_are_refused(trailer: bytes, why: s
 def test_bad_padding_passes_when_its_check_is_switched_off(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import esp.association
+    import esp.inbound
 
     class Anything:
         def __ne__(self, other: object) -> bool:
             return False
 
     _, inbound = pair()
-    monkeypatch.setattr(esp.association, "_PADDING", [Anything()] * 256)
+    monkeypatch.setattr(esp.inbound, "PADDING", [Anything()] * 256)
     assert inbound.unprotect(forge(b"data\0\1\x11")).payload == b"data"
 
 
