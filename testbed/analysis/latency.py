@@ -116,8 +116,8 @@ def computing_time(stages_s: Mapping[str, float]) -> float | None:
         stages_s: seconds after submission by stage.
 
     Returns:
-        Seconds of the run's clock, or None when no such stretch was observed. On a clock at scale
-        N they are N times the real ones: a computer does not work faster because its clock does.
+        Seconds of the run's clock, or None when no such stretch was observed. They belong to the
+        computer that ran it, whatever the module was.
     """
     found = [
         stages_s[end] - stages_s[begin]

@@ -111,7 +111,7 @@ class ConfigurationRow:
     computing_s: float | None
     """Mean time within the latency in which UE stack and HSE computed; None when not observed.
 
-    On a scaled clock this is real computing time multiplied by the scale, unlike all else."""
+    It is this computer's, also where the module's time is modelled."""
     uplink: LayerMeans
     """Mean bytes per uplink message, over all messages that were sent."""
     later_uplink: LayerMeans

@@ -118,6 +118,10 @@ def summarise(
     )
 
 
+NOTABLE_COMPUTING = 0.05
+"""Computing that takes more than this share of the median latency is noted."""
+
+
 @dataclass(slots=True)
 class _EnergyTally:
     """The running sums of one meter's or model's figures."""
@@ -250,21 +254,23 @@ def _notes(
         yield f"The run was interrupted after {progress}."
     if torn:
         yield "The journal's last line was not written whole and is dropped."
-    computing = [row.computing_s for row in rows if row.computing_s is not None]
-    if run.time_scale > 1 and computing:
-        yield (
-            f"Computing is real and counts {run.time_scale:g} times on this run's clock: the UE "
-            f"stack and the HSE take {min(computing):.2f} s to {max(computing):.2f} s of a "
-            "message's modelled latency, and more in the serial line. Differences of that size in "
-            "latency, and in the energy that follows from it, are the computer's, not the "
-            "module's; a smaller --time-scale makes them smaller."
-        )
     for row in rows:
         if row.unanswered:
             why = ", ".join(f"{reason}: {count}" for reason, count in row.reasons)
             yield (
                 f"{row.configuration}: {row.unanswered} of {row.messages} messages got no answer "
                 f"({why}). They count in the quantiles as slower than the time-out."
+            )
+        median = row.latency.median
+        if (
+            row.computing_s is not None
+            and median is not None
+            and median.value_s is not None
+            and row.computing_s > NOTABLE_COMPUTING * median.value_s
+        ):
+            yield (
+                f"{row.configuration}: {row.computing_s:.2f} s of a message's latency are the work "
+                "of the computer that ran UE stack and HSE, not the module's or the network's."
             )
         if len(row.energy) > 1:
             yield (

@@ -249,7 +249,7 @@ def _comparison_lines(summary: RunSummary) -> Iterator[Html]:
         yield losses("failed", lambda row: row.failed)
     yield line("latency, median", lambda row: figures.quantile(row.latency.median))
     yield line("latency, 95 %", lambda row: figures.quantile(row.latency.p95))
-    if summary.run.time_scale != 1 and any(row.computing_s is not None for row in rows):
+    if any(row.computing_s is not None for row in rows):
         yield line("of it computing", lambda row: figures.seconds(row.computing_s), "sub quiet")
     yield group("bytes per uplink message")
     for layer in LAYERS:

@@ -53,7 +53,7 @@ def render_table(summary: RunSummary) -> Table:
         line("failed", lambda row: _losses(row.failed))
     line("latency, median", lambda row: figures.quantile(row.latency.median))
     line("latency, 95 %", lambda row: figures.quantile(row.latency.p95))
-    if summary.run.time_scale != 1 and any(row.computing_s is not None for row in rows):
+    if any(row.computing_s is not None for row in rows):
         line("  of it computing", lambda row: figures.seconds(row.computing_s), style="dim")
     table.add_section()
     line("bytes per uplink message", lambda _: "", style="dim")

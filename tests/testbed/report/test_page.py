@@ -310,7 +310,7 @@ def test_real_time_is_not_called_modelled(sample: ModuleType, tmp_path: Path) ->
     run = sample.write_run(tmp_path / "run", messages=2)
     view = load_run(run)
     real = dataclasses.replace(view.summary.run, time_scale=1.0, origin="real")
-    summary = dataclasses.replace(view.summary, run=real, notes=())
+    summary = dataclasses.replace(view.summary, run=real)
     view = dataclasses.replace(view, summary=summary)
     text = Page(render_page(view)).text
     assert "modelled" not in text
