@@ -145,7 +145,9 @@ def latency_figure(view: RunView) -> Figure | None:
     slowest = max((row.latency.slowest_s or 0.0 for row in rows), default=0.0)
     if slowest <= 0:
         return None
+    fastest = min(row.latency.fastest_s for row in rows if row.latency.fastest_s is not None)
     end = slowest * 1.05
+    start = max(fastest - 0.15 * (end - fastest), 0.0)
     limit = MAX_POINTS // max(len(rows), 1)
     shares: list[Trace] = []
     boxes: list[Trace] = []
@@ -156,7 +158,7 @@ def latency_figure(view: RunView) -> Figure | None:
         name = _text(row.configuration)
         chosen = _thin(len(latencies), limit)
         thinned = thinned or len(chosen) < len(latencies)
-        times = [0.0, *(latencies[position] for position in chosen), end]
+        times = [start, *(latencies[position] for position in chosen), end]
         reached = [(position + 1) / row.messages for position in chosen]
         shares.append(
             {
@@ -172,7 +174,7 @@ def latency_figure(view: RunView) -> Figure | None:
         )
         if latencies:
             boxes.append(_box(name, colour, latencies))
-    axis = {"title": {"text": "seconds from submission to delivery"}, "range": [0, end]}
+    axis = {"title": {"text": "seconds from submission to delivery"}, "range": [start, end]}
     return Figure(
         name="latency",
         summary="Share of messages answered within a time, one line per configuration.",
@@ -297,51 +299,60 @@ def energy_figure(summary: RunSummary) -> Figure | None:
         return None
     names = [_text(row.configuration) for row in rows]
     kinds = figures.energy_kinds(tuple(rows))
+    # Small messages are drawn in millijoules: what differs is in the third digit.
+    per_joule, unit = (1e3, "mJ") if max(row.energy[0].total_j for row in rows) < 1 else (1.0, "J")
     data: list[Trace] = []
     for position, (state, _) in enumerate(rows[0].energy[0].split()):
-        joules = [row.energy[0].split()[position][1] for row in rows]
-        if any(joules):
+        shown = [row.energy[0].split()[position][1] * per_joule for row in rows]
+        if any(shown):
             data.append(
                 {
                     "type": "bar",
                     "orientation": "h",
                     "name": state,
                     "meta": state,
-                    "x": _rounded(joules),
+                    "x": _rounded(shown),
                     "y": names,
                     "marker": {"color": _STATE_COLOURS[state]},
-                    "texttemplate": "%{x:.2f}",
+                    "texttemplate": "%{x:.3~r}",
                     "textposition": "inside",
                     "insidetextanchor": "middle",
                     "textangle": 0,
-                    "hovertemplate": "%{x:.4~r} J",
+                    "hovertemplate": f"%{{x:.4~r}} {unit}",
                 }
             )
     totals = [
-        _at_the_end(name, row.energy[0].total_j, figures.energy(row.energy[0].total_j))
+        _at_the_end(name, row.energy[0].total_j * per_joule, figures.energy(row.energy[0].total_j))
         for name, row in zip(names, rows, strict=True)
     ]
-    layout = _stacked(f"joules per message, {kinds}")
+    layout = _stacked(f"{unit} per message, {kinds}")
     variants = [
         Variant(label=f"by state, {kinds}", data=data, layout=layout | {"annotations": totals})
     ]
-    ranges = _ranges(names, rows)
+    ranges = _ranges(names, rows, per_joule, unit)
     if ranges:
         variants.append(
             Variant(label="with the stated range", data=[*data, ranges], layout=dict(layout))
         )
     return Figure(
         name="energy",
-        summary=f"Joules per message by state of the module, stacked, {kinds}.",
+        summary=f"Energy per message by state of the module, stacked, {kinds}.",
         height=150 + 62 * len(rows),
         variants=tuple(variants),
     )
 
 
-def _ranges(names: Sequence[str], rows: Sequence[ConfigurationRow]) -> Trace | None:
+def _ranges(
+    names: Sequence[str], rows: Sequence[ConfigurationRow], per_joule: float, unit: str
+) -> Trace | None:
     """The range that the model or the meter states for the total, as error bars."""
     found = [
-        (name, means.total_j, means.total_j - means.low_j, means.high_j - means.total_j)
+        (
+            name,
+            means.total_j * per_joule,
+            (means.total_j - means.low_j) * per_joule,
+            (means.high_j - means.total_j) * per_joule,
+        )
         for name, means in ((name, row.energy[0]) for name, row in zip(names, rows, strict=True))
         if means.low_j is not None and means.high_j is not None
     ]
@@ -363,7 +374,7 @@ def _ranges(names: Sequence[str], rows: Sequence[ConfigurationRow]) -> Trace | N
             "width": 6,
         },
         "marker": {"size": 8, "symbol": "diamond"},
-        "hovertemplate": "%{x:.3~r} J",
+        "hovertemplate": f"%{{x:.3~r}} {unit}",
         "ink": True,
     }
 

@@ -1,5 +1,6 @@
 """The plots: what is drawn is what the journal says, thinned only where it is said."""
 
+import dataclasses
 import json
 from pathlib import Path
 from types import ModuleType
@@ -88,6 +89,35 @@ def test_the_states_of_a_bar_sum_to_the_energy(view: RunView) -> None:
     for position, row in enumerate(view.summary.rows):
         total = sum(trace["x"][position] for trace in traces.values())
         assert total == pytest.approx(row.energy[0].total_j, abs=1e-4)
+
+
+def test_small_energies_are_drawn_in_millijoules(view: RunView) -> None:
+    small = tuple(
+        dataclasses.replace(
+            row,
+            energy=tuple(
+                dataclasses.replace(
+                    means,
+                    setup_j=0.1,
+                    transmit_j=0.02,
+                    receive_j=0.0,
+                    tail_j=0.0,
+                    total_j=0.12,
+                    low_j=0.05,
+                    high_j=0.5,
+                )
+                for means in row.energy
+            ),
+        )
+        for row in view.summary.rows
+    )
+    figure = plots.energy_figure(dataclasses.replace(view.summary, rows=small))
+    traces = by_name(figure, 1)
+    assert traces["set-up"]["x"] == [100, 100, 100]
+    assert "receive" not in traces
+    assert traces["range of the total"]["error_x"]["array"] == pytest.approx([380] * 3)
+    assert figure is not None
+    assert figure.variants[0].layout["xaxis"]["title"]["text"] == "mJ per message, estimated"
 
 
 def test_the_stated_range_can_be_seen(view: RunView) -> None:
