@@ -1,7 +1,7 @@
 """CoAP messages and LwM2M values, as far as the generator writes them.
 
-RFC 7252 section 3 (message format), RFC 7641 section 2 (Observe), RFC 7959 is not needed; OMA LwM2M
-1.1 section 7.4.4 (TLV); RFC 8949 section 3.3 (CBOR floating point).
+RFC 7252 section 3 (message format), RFC 7641 section 2 (Observe), OMA LwM2M 1.1 section 7.4.4
+(TLV), RFC 8949 section 3.3 (CBOR floating point).
 """
 
 from __future__ import annotations

@@ -177,7 +177,7 @@ class _Conversation(Iterator[GeneratedPacket]):
         self._profile = profile
         self._random = random
         self._order = count()
-        self._agenda: list[tuple[float, int, Callable[[float], GeneratedPacket | None]]] = []
+        self._agenda: list[tuple[float, int, Callable[[float], GeneratedPacket]]] = []
         if ip_version == 6:
             device, server = f"2001:db8:be57::{1 + random.getrandbits(12):x}", "2001:db8:be57::5683"
         else:
@@ -200,10 +200,8 @@ class _Conversation(Iterator[GeneratedPacket]):
         self._at(profile.read_s, self._read(profile.read_s))
 
     def __next__(self) -> GeneratedPacket:
-        while True:
-            time_s, _, happens = heapq.heappop(self._agenda)
-            if (packet := happens(time_s)) is not None:
-                return packet
+        time_s, _, happens = heapq.heappop(self._agenda)
+        return happens(time_s)
 
     # What happens. Each gives the function that the agenda calls when its time has come.
 
@@ -290,7 +288,7 @@ class _Conversation(Iterator[GeneratedPacket]):
 
     # Odds and ends.
 
-    def _at(self, time_s: float, happens: Callable[[float], GeneratedPacket | None]) -> None:
+    def _at(self, time_s: float, happens: Callable[[float], GeneratedPacket]) -> None:
         heapq.heappush(self._agenda, (time_s, next(self._order), happens))
 
     def _octets(self, size: int) -> bytes:
