@@ -25,7 +25,8 @@ from firmware_bridge.virtual.actions import (
 )
 from firmware_bridge.virtual.current import Draw, Energy
 from firmware_bridge.virtual.dialects import dialect
-from firmware_bridge.virtual.equipment import Counters, UserEquipment
+from firmware_bridge.virtual.equipment import UserEquipment
+from firmware_bridge.virtual.observer import Counters
 from firmware_bridge.virtual.radio import Signal
 from firmware_bridge.virtual.rrc import ConnectionState
 from firmware_bridge.virtual.scheduler import Timer, Timers
@@ -360,17 +361,17 @@ class VirtualModule:
     # -- what the equipment reports (Observer) ---------------------------------------------------
 
     def registration_changed(self) -> None:
-        """See :class:`~firmware_bridge.virtual.equipment.Observer`."""
+        """See :class:`~firmware_bridge.virtual.observer.Observer`."""
         self._record(EventKind.REGISTRATION, self.equipment.status)
         self._session.registration_changed()
 
     def connection_changed(self, connected: bool) -> None:
-        """See :class:`~firmware_bridge.virtual.equipment.Observer`."""
+        """See :class:`~firmware_bridge.virtual.observer.Observer`."""
         self._record(EventKind.CONNECTED if connected else EventKind.RELEASED)
         self._session.connection_changed(connected)
 
     def power_saving_changed(self, entered: bool) -> None:
-        """See :class:`~firmware_bridge.virtual.equipment.Observer`."""
+        """See :class:`~firmware_bridge.virtual.observer.Observer`."""
         self._record(EventKind.POWER_SAVING_ENTERED if entered else EventKind.POWER_SAVING_LEFT)
         if not entered and self._asleep:
             self._awake()
@@ -379,16 +380,16 @@ class VirtualModule:
             self._doze()
 
     def edrx_changed(self) -> None:
-        """See :class:`~firmware_bridge.virtual.equipment.Observer`."""
+        """See :class:`~firmware_bridge.virtual.observer.Observer`."""
         self._session.edrx_changed()
 
     def datagram_left(self, socket: int, payload: bytes) -> None:
-        """See :class:`~firmware_bridge.virtual.equipment.Observer`."""
+        """See :class:`~firmware_bridge.virtual.observer.Observer`."""
         self._record(EventKind.SENT, len(payload))
         self._actions.append(DatagramSent(at=self.timers.now, socket=socket, payload=payload))
 
     def datagram_arrived(self, socket: int, payload: bytes) -> None:
-        """See :class:`~firmware_bridge.virtual.equipment.Observer`."""
+        """See :class:`~firmware_bridge.virtual.observer.Observer`."""
         self._record(EventKind.RECEIVED, len(payload))
         self._session.datagram_arrived(socket, payload)
 

@@ -30,7 +30,7 @@ from firmware_bridge.virtual.commands import Arguments, BadArgument
 from firmware_bridge.virtual.dialects.bc66_sockets import SOCKET_COMMANDS, Bc66Sockets
 from firmware_bridge.virtual.dialects.table import Answer, Command, CommandFailed, Later, Table
 from firmware_bridge.virtual.durations import EDRX_CYCLES_S, NOT_GRANTED
-from firmware_bridge.virtual.equipment import PowerSavingRequest
+from firmware_bridge.virtual.observer import PowerSavingRequest
 from firmware_bridge.virtual.radio import Activity
 from firmware_bridge.virtual.rrc import ConnectionState
 
