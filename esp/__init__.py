@@ -11,6 +11,8 @@ The room's shelves::
     lifetime         soft and hard limits on octets, packets and seconds
     replay           the anti-replay window
     database         inbound SAs by SPI
+    selectors        what an SA may carry, and the security policy database
+    ip               IP headers as far as IPsec must understand them
     datagram         whole IP packets: tunnel and transport mode, IPv4 and IPv6
     encapsulation    ESP in UDP and its neighbours on port 4500 (RFC 3948)
     checksum         inner checksums of transport mode behind a NAT
@@ -48,6 +50,13 @@ from esp.layout import (
 from esp.lifetime import Lifetime, LifetimeState
 from esp.outbound import OutboundAssociation
 from esp.replay import ReplayWindow
+from esp.selectors import (
+    Action,
+    PolicyEntry,
+    SecurityPolicyDatabase,
+    Selector,
+    TrafficSelectors,
+)
 from esp.suites import SUITES, Suite, suite
 
 __all__ = [
@@ -60,6 +69,7 @@ __all__ = [
     "NON_ESP_MARKER",
     "SUITES",
     "UDP_ENCAPSULATION_PORT",
+    "Action",
     "DatagramKind",
     "Entry",
     "EspError",
@@ -70,11 +80,15 @@ __all__ = [
     "LocalError",
     "Mode",
     "OutboundAssociation",
+    "PolicyEntry",
     "Reason",
     "RemoteError",
     "ReplayWindow",
     "SecurityAssociationDatabase",
+    "SecurityPolicyDatabase",
+    "Selector",
     "Suite",
+    "TrafficSelectors",
     "Unprotected",
     "add_marker",
     "classify",

@@ -13,6 +13,7 @@ from esp.checksum import internet_checksum, transport_checksum
 from esp.encapsulation import UDP_ENCAPSULATION_PORT
 from esp.errors import InvalidParameter, MalformedInner, MalformedLocalPacket, NotEsp
 from esp.inbound import InboundAssociation, Unprotected
+from esp.ip import upper_layer
 from esp.layout import NEXT_HEADER_IPV4, NEXT_HEADER_IPV6, Mode
 from esp.outbound import OutboundAssociation
 
@@ -28,7 +29,6 @@ __all__ = [
 
 IPPROTO_ESP = 50
 _UDP = 17
-_HOP_BY_HOP, _ROUTING, _FRAGMENT, _DESTINATION = 0, 43, 44, 60
 
 DontFragment = bool | None
 """The outer DF bit of a tunnel: set, clear, or None to copy it from an inner IPv4 header."""
@@ -150,39 +150,6 @@ def _udp_header(esp: bytes, ports: tuple[int, int], source: bytes, destination: 
     return head + value.to_bytes(2, "big")
 
 
-def _upper_layer(packet: bytes, for_sending: bool) -> tuple[int, int, int, bool]:
-    """Where the IP header chain ends: (protocol, offset of it, start of payload, fragment?).
-
-    When sending, the chain ends where ESP goes in: after hop-by-hop, routing and fragment headers
-    and the destination options in front of a routing header, but before other destination options
-    (RFC 4303 section 3.1.1). Raises MalformedInner.
-    """
-    if len(packet) >= 20 and packet[0] >> 4 == 4:
-        size = (packet[0] & 15) * 4
-        length = packet[2] << 8 | packet[3]
-        if size < 20 or length < size or length != len(packet):
-            raise MalformedInner("the IPv4 header contradicts the packet's size")
-        fragment = bool((packet[6] << 8 | packet[7]) & 0x3FFF)
-        return packet[9], 9, size, fragment
-    if len(packet) < 40 or packet[0] >> 4 != 6:
-        raise MalformedInner("neither an IPv4 nor an IPv6 packet")
-    if 40 + (packet[4] << 8 | packet[5]) != len(packet):
-        raise MalformedInner("the IPv6 header contradicts the packet's size")
-    protocol, at, offset, fragment = packet[6], 6, 40, False
-    while protocol in (_HOP_BY_HOP, _ROUTING, _FRAGMENT, _DESTINATION):
-        if len(packet) < offset + 8:
-            raise MalformedInner("an IPv6 extension header is cut short")
-        size = 8 if protocol == _FRAGMENT else 8 * (packet[offset + 1] + 1)
-        if len(packet) < offset + size:
-            raise MalformedInner("an IPv6 extension header is cut short")
-        if protocol == _DESTINATION and for_sending and packet[offset] != _ROUTING:
-            break
-        if protocol == _FRAGMENT:
-            fragment = bool((packet[offset + 2] << 8 | packet[offset + 3]) & 0xFFF9)
-        protocol, at, offset = packet[offset], offset, offset + size
-    return protocol, at, offset, fragment
-
-
 def _rebuilt(packet: bytes, protocol_at: int, start: int, protocol: int, payload: bytes) -> bytes:
     """The same IP header in front of another payload: protocol, length and checksum follow."""
     head = bytearray(packet[:start])
@@ -215,7 +182,7 @@ def protect_packet(
     :class:`~esp.errors.InvalidParameter` without an outer header in tunnel mode.
     """
     try:
-        protocol, at, start, fragment = _upper_layer(packet, for_sending=True)
+        protocol, at, start, fragment, _ = upper_layer(packet, for_esp=True)
     except MalformedInner as error:
         raise MalformedLocalPacket(str(error)) from None
     if association.mode is Mode.TUNNEL:
@@ -246,7 +213,7 @@ def find_esp(packet: bytes, *, udp_port: int | None = UDP_ENCAPSULATION_PORT) ->
     :class:`~esp.errors.NotEsp` for everything else, fragments included.
     """
     try:
-        protocol, at, start, fragment = _upper_layer(packet, for_sending=False)
+        protocol, at, start, fragment, _ = upper_layer(packet)
     except MalformedInner as error:
         raise NotEsp(str(error)) from None
     if fragment:

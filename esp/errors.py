@@ -15,7 +15,8 @@
     +-- RemoteError                what arrived is refused: drop it, count it by ``reason``, go on
         +-- PacketRejected         an ESP packet
         |   +-- NotEsp, Truncated, ReservedSpi, UnknownSpi, Expired, Replayed, OutsideWindow,
-        |       BadIcv, BadPadding, WrongNextHeader, MalformedInner, DecompressionFailed
+        |       BadIcv, BadPadding, WrongNextHeader, MalformedInner, DecompressionFailed,
+        |       WrongSelector
         +-- KeyingRejected         a message of the key exchange
             +-- MalformedMessage, UnknownIdentity, AuthenticationFailed, OfferRefused, Busy,
                 UnexpectedMessage, PeerRefused
@@ -64,6 +65,7 @@ __all__ = [
     "UnknownSuite",
     "WeakSecret",
     "WrongNextHeader",
+    "WrongSelector",
 ]
 
 
@@ -83,6 +85,7 @@ class Reason(StrEnum):
     WRONG_NEXT_HEADER = "wrong-next-header"  # authentic, but not what this mode carries
     MALFORMED_INNER = "malformed-inner"  # authentic, but the inner IP header contradicts itself
     DECOMPRESSION_FAILED = "decompression-failed"  # the ROHC decompressor refused the packet
+    WRONG_SELECTOR = "wrong-selector"  # authentic, but not traffic that this SA may carry
     # messages of the key exchange
     MALFORMED_MESSAGE = "malformed-message"  # not a message of the exchange, or cut short
     UNKNOWN_IDENTITY = "unknown-identity"  # no secret is configured for this identity
@@ -221,6 +224,12 @@ class MalformedInner(PacketRejected):
     """The packet is authentic, but what it carries is not the IP packet it claims to be."""
 
     reason = Reason.MALFORMED_INNER
+
+
+class WrongSelector(PacketRejected):
+    """The packet is authentic, but not one that its security association may carry."""
+
+    reason = Reason.WRONG_SELECTOR
 
 
 class DecompressionFailed(PacketRejected):

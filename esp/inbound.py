@@ -32,6 +32,7 @@ from esp.layout import (
 )
 from esp.lifetime import Lifetime, LifetimeState
 from esp.replay import ReplayWindow
+from esp.selectors import TrafficSelectors
 from esp.suites import Suite
 from esp.transforms import new_transform
 
@@ -72,6 +73,8 @@ class InboundAssociation:
         esn: extended (64-bit) sequence numbers.
         replay_window: packets, 32 to 4096, 0 switches the replay check off.
         sequence: the highest number that was accepted before; that and all below count as seen.
+        selectors: what tunnel-mode packets may come out (RFC 4301 section 5.2); None for all. With
+            compression the check follows decompression, in :mod:`esp.rohcoipsec`.
         rohc: whether a tunnel-mode packet may carry next header 142 (RFC 5858).
         lifetime: limits on octets, packets and seconds.
         tfc: whether UDP datagrams in transport mode may be followed by traffic-flow padding, which
@@ -100,8 +103,12 @@ class InboundAssociation:
         "_suite",
         "_tfc",
         "_tunnel",
+        "selectors",
         "window",
     )
+
+    selectors: TrafficSelectors | None
+    """What tunnel-mode packets may come out, None for all."""
 
     window: ReplayWindow
     """The replay window."""
@@ -118,12 +125,15 @@ class InboundAssociation:
         esn: bool = False,
         replay_window: int = 64,
         sequence: int = 0,
+        selectors: TrafficSelectors | None = None,
         rohc: bool = False,
         lifetime: Lifetime | None = None,
         tfc: bool = False,
         resync_after: int = 32,
         resync_tries: int = 4,
     ) -> None:
+        if selectors is not None and mode is not Mode.TUNNEL:
+            raise InvalidParameter("selectors look at inner packets: tunnel mode only")
         if rohc and mode is not Mode.TUNNEL:
             raise InvalidParameter(
                 "ROHC goes with tunnel mode only (RFC 5856 section 1)",
@@ -134,6 +144,7 @@ class InboundAssociation:
         self._mode = mode
         self._tunnel = mode is Mode.TUNNEL
         self._rohc = rohc
+        self.selectors = selectors
         self._tfc = tfc
         self._esn = esn
         self._minimum = suite.minimum_packet_bytes
@@ -192,7 +203,8 @@ class InboundAssociation:
         """Check and open one ESP packet, SPI to ICV.
 
         Raises a :class:`~esp.errors.PacketRejected`: Truncated, UnknownSpi (another SA's packet),
-        Expired, Replayed, OutsideWindow, BadIcv, BadPadding, WrongNextHeader or MalformedInner.
+        Expired, Replayed, OutsideWindow, BadIcv, BadPadding, WrongNextHeader, MalformedInner or
+        WrongSelector.
         The window moves when, and only when, the integrity check succeeds.
         """
         if len(packet) < self._minimum:
@@ -232,8 +244,12 @@ class InboundAssociation:
             if next_header == NEXT_HEADER_IPV4:
                 if size < 20 or payload[0] >> 4 != 4 or payload[2] << 8 | payload[3] != size:
                     payload = inner_packet(payload, next_header)
+                if self.selectors is not None:
+                    self.selectors.require(payload)
             elif next_header == NEXT_HEADER_IPV6:
                 payload = inner_packet(payload, next_header)
+                if self.selectors is not None:
+                    self.selectors.require(payload)
             elif next_header == NEXT_HEADER_ROHC:
                 if not self._rohc:
                     raise WrongNextHeader("a ROHC packet on an SA without compression")

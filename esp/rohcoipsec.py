@@ -189,7 +189,7 @@ class CompressedTunnel:
 
         Raises what :meth:`InboundAssociation.unprotect` raises, and
         :class:`~esp.errors.DecompressionFailed` when the decompressor or the ROHC ICV refuses the
-        packet.
+        packet; the inbound SA's selectors apply to what was decompressed.
         """
         opened = self.inbound.unprotect(packet)
         if opened.next_header != NEXT_HEADER_ROHC:
@@ -221,6 +221,8 @@ class CompressedTunnel:
                 )
             if not inner or inner[0] >> 4 not in (4, 6):
                 raise DecompressionFailed("no IP packet came out of the decompressor")
+            if self.inbound.selectors is not None:
+                self.inbound.selectors.require(inner)
         return Decapsulated(packet=inner, esp=opened, rohc=result, feedback=feedback)
 
     def _exchange_feedback(self, source: DecompressedLike | RohcError) -> bytes:

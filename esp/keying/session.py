@@ -17,6 +17,7 @@ from esp.keying.kdf import (
 from esp.keying.messages import Offer
 from esp.layout import Mode
 from esp.outbound import OutboundAssociation
+from esp.selectors import TrafficSelectors
 from esp.suites import Suite
 
 __all__ = ["Session", "derive_session"]
@@ -39,8 +40,13 @@ class Session:
     outbound: DirectionKeys
     """What this side sends with; its SPI was chosen by the peer."""
 
-    def inbound_association(self, *, replay_window: int = 64) -> InboundAssociation:
-        """The receiving end. Make it once: a second one would accept the same packets again."""
+    def inbound_association(
+        self, *, replay_window: int = 64, selectors: TrafficSelectors | None = None
+    ) -> InboundAssociation:
+        """The receiving end. Make it once: a second one would accept the same packets again.
+
+        ``selectors`` are what the peer may send, in tunnel mode: its own address, for example.
+        """
         keys = self.inbound
         return InboundAssociation(
             keys.spi,
@@ -50,6 +56,7 @@ class Session:
             self.mode,
             integrity_key=keys.integrity_key,
             replay_window=replay_window,
+            selectors=selectors,
             rohc=self.compression,
         )
 

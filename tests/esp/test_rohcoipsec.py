@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_network
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,8 @@ from esp import (
     InboundAssociation,
     Mode,
     OutboundAssociation,
+    Selector,
+    TrafficSelectors,
     suite,
 )
 from esp.errors import (
@@ -25,6 +28,7 @@ from esp.errors import (
     MalformedLocalPacket,
     Reason,
     Replayed,
+    WrongSelector,
 )
 from esp.rohcoipsec import CompressedTunnel, RohcIcv, _is_feedback_only
 from rohc.errors import CrcFailure, MalformedPacket, RohcError, UnsupportedProfile
@@ -235,6 +239,18 @@ def test_a_dummy_packet_gives_no_packet() -> None:
     result = hse.unprotect(ue.outbound.protect(b"noise", NEXT_HEADER_NONE))
     assert result.packet is None
     assert result.esp.is_dummy
+
+
+def test_the_selectors_of_the_association_apply_to_what_was_decompressed() -> None:
+    ue, hse = ends()
+    source = ip_network("10.0.0.1/32")
+    hse.inbound.selectors = TrafficSelectors([Selector(source=source)])
+    own = PACKET[:12] + source.network_address.packed + PACKET[16:]
+    assert hse.unprotect(ue.protect(own)).packet == own
+    with pytest.raises(WrongSelector):
+        hse.unprotect(ue.protect(PACKET))
+    hse.inbound.selectors = None
+    assert hse.unprotect(ue.protect(PACKET)).packet == PACKET
 
 
 def test_what_comes_out_of_the_decompressor_must_be_an_ip_packet() -> None:
