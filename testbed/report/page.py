@@ -12,6 +12,7 @@ from pathlib import Path
 
 from testbed.report import sections
 from testbed.report.assets import SCRIPT, STYLE
+from testbed.report.comparison import comparison, tiles
 from testbed.report.html import Html, element, join, json_block, raw
 from testbed.report.plots import (
     Figure,
@@ -88,9 +89,9 @@ def _main(
     summary = view.summary
     return element(
         "main",
-        sections.tiles(summary),
+        tiles(summary),
         element("noscript", element("section", "The plots need JavaScript; the tables do not.")),
-        sections.comparison(summary),
+        comparison(summary),
         sections.notes_section(summary),
         sections.plot_section("Bytes by layer", layers, without="Nothing was sent."),
         sections.plot_section("Latency", latency, without="No message was answered."),
