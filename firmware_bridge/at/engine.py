@@ -9,7 +9,8 @@ Rules that it keeps:
   next one: before the next command the engine asks a marker question whose answer can't be
   mistaken, and drops everything before it. A second result (`SEND OK`) that is still owed is
   dropped when it comes, within the time it would have had.
-- A boot banner ends the outstanding command with `ModuleRebooted`.
+- A boot banner ends the outstanding command with `ModuleRebooted`; the next one finds its place by
+  a marker, because some families end their boot with an OK of its own.
 - A time-out that the loop itself was late for gets that lateness back, because the answer may lie
   unread in the port (a busy machine, or a loop whose clock runs many times faster than real).
 """
@@ -45,6 +46,10 @@ ESCAPE = b"\x1b"
 """Takes a module out of a prompt that came too late."""
 
 MARKER_ROUNDS = 3
+"""How many markers are sent before the module counts as silent."""
+STRAY = Command(text="AT")
+"""Stands for "a result may come that nobody asked for": some families end their boot with OK."""
+
 QUIET_S = 1.0
 """Silence after which a module that knows no marker counts as done, s."""
 LATENESS_GRANTS = 3
@@ -394,7 +399,7 @@ class AtEngine:
     def _on_urc(self, event: Urc) -> None:
         exchange = self._exchange
         if event.banner:
-            self._unanswered = None
+            self._unanswered = STRAY
             reboots = exchange is not None and exchange.command.reboots
             if exchange is not None and not exchange.done.done() and not reboots:
                 exchange.done.set_exception(ModuleRebooted(exchange.command.text, event.text))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["after_colon", "number", "split_fields", "unquote"]
+__all__ = ["after_colon", "number", "octets", "split_fields", "unquote"]
 
 
 def after_colon(line: str) -> str:
@@ -45,3 +45,11 @@ def number(field: str) -> int | None:
     if not digits.isascii() or not digits.isdigit() or len(digits) > 18:
         return None
     return int(text)
+
+
+def octets(text: str) -> bytes | None:
+    """Hexadecimal digits as octets; None if these are none."""
+    try:
+        return bytes.fromhex(text) if " " not in text else None
+    except ValueError:
+        return None

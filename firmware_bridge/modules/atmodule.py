@@ -77,6 +77,7 @@ class AtModule(Module):
         self._configured = False
         self._configuring = False
         self._resetting = False
+        self._reset_told = False
         self._banner_at = float("-inf")
         self._degraded: set[str] = set()
         self._noticed = asyncio.Event()
@@ -149,6 +150,7 @@ class AtModule(Module):
                         raise
         finally:
             self._resetting = False
+            self._reset_told = False
         await self.ready()
 
     async def ready(self) -> None:
@@ -171,6 +173,10 @@ class AtModule(Module):
 
     async def _configure(self) -> None:
         """Set the module up as this driver needs it. Commands go by `_execute`, `_optional`."""
+        await self._quiet()
+
+    async def _quiet(self) -> None:
+        """Switch echo off."""
         await self._execute("echo_off")
 
     def _forget_settings(self, reason: str) -> None:
@@ -279,10 +285,11 @@ class AtModule(Module):
         self._noticed.set()
 
     def _on_banner(self, urc: Urc) -> None:
-        same_boot = urc.at - self._banner_at < SAME_BOOT_S
+        same_boot = urc.at - self._banner_at < SAME_BOOT_S or self._reset_told
         self._banner_at = urc.at
         if same_boot:
             return
+        self._reset_told = self._resetting
         self._forget_settings("reboot")
         self._emit(Rebooted(at=urc.at, banner=urc.text, expected=self._resetting))
 

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from firmware_bridge.at.events import Urc
-from firmware_bridge.at.fields import after_colon, number, split_fields, unquote
+from firmware_bridge.at.fields import after_colon, number, octets, split_fields, unquote
 from firmware_bridge.errors import (
     CommandFailed,
     Detached,
     ModuleTimeout,
+    NotSupported,
     RegistrationDenied,
     SimNotReady,
     UnexpectedAnswer,
@@ -29,6 +30,7 @@ from firmware_bridge.modules.events import (
     SimChanged,
     UnknownEvent,
 )
+from firmware_bridge.modules.nonip import NonIpSocket, decode_crtdcp, largest_message
 from firmware_bridge.modules.records import (
     PowerSaving,
     RadioReport,
@@ -49,7 +51,7 @@ from firmware_bridge.modules.threegpp import (
 if TYPE_CHECKING:
     from firmware_bridge.at.log import AtLog
     from firmware_bridge.line import Line
-    from firmware_bridge.modules.contract import ModuleOptions
+    from firmware_bridge.modules.contract import DatagramSocket, ModuleOptions
 
 __all__ = ["CellularModule", "plain_text"]
 
@@ -74,6 +76,7 @@ class CellularModule(AtModule):
             "connection": self._on_connection,
             "sim": self._on_sim,
             "address": self._on_address,
+            "non-ip": self._on_non_ip,
         }
 
     async def _configure(self) -> None:
@@ -264,6 +267,58 @@ class CellularModule(AtModule):
         window = decode_paging_window(fields[3]) if len(fields) > 3 else None
         return decode_edrx_cycle(fields[2]), window
 
+    # -- non-IP data and the SIM -------------------------------------------------------------------
+
+    async def open_non_ip(self, apn: str | None = None) -> DatagramSocket:
+        """See `Module.open_non_ip`: AT+CRTDCP switches its messages on."""
+        self.FAMILY.request("send_non_ip")
+        if apn is not None:
+            plain_text("apn", apn)
+        await self.ready()
+        context = self.options.context_id
+        if context is None:
+            context = self.FAMILY.context_id
+        if apn is not None:
+            await self.ask("non_ip_context", context=context, apn=apn)
+        try:
+            await self.ask("non_ip_events")
+        except CommandFailed as error:
+            raise NotSupported(self.family, "non-IP data", error.text) from error
+        told = await self._first_line("non_ip_limits")
+        limit = self.options.max_payload or largest_message(told) or self.FAMILY.max_payload
+        socket = NonIpSocket(self, context, limit)
+        self._sockets[socket.socket_id] = socket
+        return socket
+
+    async def apdu(self, command: bytes, channel: int = 0) -> bytes:
+        """See `Module.apdu`: AT+CSIM, or AT+CGLA on a logical channel."""
+        if len(command) < 4:
+            raise ValueError(f"an APDU has at least 4 octets, not {len(command)}")
+        values: dict[str, object] = {"size": 2 * len(command), "data": command.hex().upper()}
+        if channel:
+            response = await self.ask("sim_channel_apdu", channel=channel, **values)
+        else:
+            response = await self.ask("sim_apdu", **values)
+        for line in response.lines:
+            fields = split_fields(after_colon(line))
+            data = octets(unquote(fields[1])) if len(fields) > 1 else None
+            if data is not None and number(fields[0]) == 2 * len(data):
+                return data
+        raise UnexpectedAnswer(response.command, " | ".join(response.lines), "length and digits")
+
+    async def open_channel(self, aid: bytes) -> int:
+        """See `Module.open_channel`: AT+CCHO."""
+        response = await self.ask("sim_open_channel", aid=aid.hex().upper())
+        for line in response.lines:
+            channel = number(after_colon(line))
+            if channel is not None:
+                return channel
+        raise UnexpectedAnswer(response.command, " | ".join(response.lines), "a channel's number")
+
+    async def close_channel(self, channel: int) -> None:
+        """See `Module.close_channel`: AT+CCHC."""
+        await self.ask("sim_close_channel", channel=channel)
+
     # -- what comes unasked ------------------------------------------------------------------------
 
     def _on_registration(self, urc: Urc) -> None:
@@ -282,6 +337,14 @@ class CellularModule(AtModule):
 
     def _on_address(self, urc: Urc) -> None:
         self._emit(AddressChanged(at=urc.at, address=unquote(after_colon(urc.text))))
+
+    def _on_non_ip(self, urc: Urc) -> None:
+        found = decode_crtdcp(urc.text)
+        socket = None if found is None else self._sockets.get(-1 - found[0])
+        if found is None or socket is None:
+            self._emit(UnknownEvent(at=urc.at, name=urc.name, text=urc.text))
+        else:
+            socket.deliver(found[1], urc.at)
 
 
 def plain_text(name: str, value: str) -> str:

@@ -221,14 +221,11 @@ class Module(ABC):
         `local_port` 0 lets the module choose. Raises `Detached`, `CommandFailed`.
         """
 
-    async def send_non_ip(
-        self, data: bytes, rai: ReleaseAssistance = ReleaseAssistance.NONE
-    ) -> SendReceipt:
-        """Send one message over the control plane without IP (NIDD)."""
-        raise NotSupported(self.family, "non-IP data")
+    async def open_non_ip(self, apn: str | None = None) -> DatagramSocket:
+        """Open the way for non-IP data (NIDD); `host` is "" and `port` 0 then.
 
-    async def receive_non_ip(self, timeout_s: float | None = None) -> Received:
-        """Wait for the next non-IP message."""
+        `apn` sets the PDN connection up as non-IP; None: it is set up already.
+        """
         raise NotSupported(self.family, "non-IP data")
 
     async def resolve(self, name: str) -> tuple[str, ...]:
@@ -239,9 +236,20 @@ class Module(ABC):
         """Round trip time of one ping, s."""
         raise NotSupported(self.family, "ping")
 
-    async def apdu(self, command: bytes) -> bytes:
-        """Exchange one APDU with the SIM over AT+CSIM."""
+    async def apdu(self, command: bytes, channel: int = 0) -> bytes:
+        """Exchange one APDU with the SIM, over the basic channel 0 or an open logical one.
+
+        Returns the response with its status word (two octets) at the end.
+        """
         raise NotSupported(self.family, "SIM access")
+
+    async def open_channel(self, aid: bytes) -> int:
+        """Open a logical channel of the SIM to the application `aid`; returns its number."""
+        raise NotSupported(self.family, "SIM channels")
+
+    async def close_channel(self, channel: int) -> None:
+        """Close a logical channel of the SIM."""
+        raise NotSupported(self.family, "SIM channels")
 
     async def counters(self) -> dict[str, float]:
         """The module's own statistics, by name with the unit in it (`tx_time_s`, ...)."""

@@ -17,7 +17,7 @@ from firmware_bridge.at.syntax import Command, FollowUp, Marker, Syntax, UrcRule
 from firmware_bridge.errors import NotSupported
 from firmware_bridge.modules.records import Status
 
-__all__ = ["Family", "Request", "Unsolicited", "WakePolicy", "frozen"]
+__all__ = ["Family", "Request", "Unsolicited", "WakePolicy", "table"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +103,8 @@ class Family:
     """Maker and models."""
     chipset: str
     """What is inside."""
+    models: str
+    """Pattern that finds the family in the lines of `ATI` and `AT+CGMR`/`AT+QGMR`."""
     baudrate: int
     """Out of the box, bit/s."""
     requests: Mapping[str, Request]
@@ -153,6 +155,10 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
-def frozen(**entries: Request) -> Mapping[str, Request]:
-    """A table of requests that can't be changed."""
-    return MappingProxyType(entries)
+def table(*others: Mapping[str, Request], **entries: Request) -> Mapping[str, Request]:
+    """A table of requests that can't be changed: `others`, the later over the earlier, and more."""
+    merged: dict[str, Request] = {}
+    for other in others:
+        merged.update(other)
+    merged.update(entries)
+    return MappingProxyType(merged)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
 from firmware_bridge.at.events import Urc
 from firmware_bridge.at.fields import after_colon, number, split_fields, unquote
-from firmware_bridge.errors import CommandFailed, Detached, UnexpectedAnswer
+from firmware_bridge.errors import (
+    CommandFailed,
+    Detached,
+    ModuleError,
+    ModuleTimeout,
+    UnexpectedAnswer,
+)
 from firmware_bridge.modules.cellular import CellularModule, plain_text
 from firmware_bridge.modules.events import (
     DeepSleepEntered,
@@ -34,6 +41,9 @@ if TYPE_CHECKING:
 
 __all__ = ["QuectelNbIot"]
 
+DNS_PATIENCE_S = 60.0
+"""How long the network may take to resolve a name, s."""
+
 
 class QuectelNbIot(CellularModule):
     """Driver of the families whose tables stand in `FAMILY`."""
@@ -46,15 +56,19 @@ class QuectelNbIot(CellularModule):
         super().__init__(line, log=log, options=options)
         self.release_by = ""
         self._release_set = ReleaseAssistance.NONE
+        self._names: asyncio.Queue[list[str]] | None = None
         self._handlers |= {
             "sleep": self._on_sleep,
             "awake": self._on_awake,
             "socket": self._on_socket,
+            "dns": self._on_dns,
         }
 
     async def _configure(self) -> None:
         await super()._configure()
         await self._optional("sleep_events", "sleep-events")
+        if "deep_sleep_events" in self.FAMILY.requests:
+            await self._optional("deep_sleep_events", "deep-sleep-events")
 
     def _forget_settings(self, reason: str) -> None:
         super()._forget_settings(reason)
@@ -159,12 +173,7 @@ class QuectelNbIot(CellularModule):
         if not 1 <= port <= 65_535 or not 0 <= local_port <= 65_535:
             raise ValueError(f"port {port} or local port {local_port} is not within 1 to 65535")
         await self.ready()
-        context = self.options.context_id
-        if context is None:
-            found = await self._context_address()
-            if found is None:
-                raise Detached("the module has no address to open a socket with")
-            context = found[0]
+        context = await self._socket_context()
         await self.ask("hex_format")
         for setting in ("show_length", "hide_remote", "view_mode"):
             await self._optional(setting, "")
@@ -188,7 +197,50 @@ class QuectelNbIot(CellularModule):
         self._sockets[socket_id] = socket
         return socket
 
+    async def resolve(self, name: str) -> tuple[str, ...]:
+        """See `Module.resolve`: AT+QIDNSGIP."""
+        plain_text("name", name)
+        await self.ready()
+        context = await self._socket_context()
+        if self._names is not None:
+            raise ModuleError("another name is being resolved", hint="one at a time")
+        told: asyncio.Queue[list[str]] = asyncio.Queue()
+        self._names = told
+        try:
+            await self.ask("resolve", context=context, name=name)
+            result, *more = await _next(told, DNS_PATIENCE_S, name)
+            if number(result) != 0:
+                raise CommandFailed(
+                    f"AT+QIDNSGIP={name}",
+                    f"result {result}",
+                    number(result),
+                    meaning=SOCKET_ERRORS.get(number(result) or -1, ""),
+                )
+            count = number(more[0]) if more else None
+            return tuple(
+                [(await _next(told, DNS_PATIENCE_S, name))[0] for _ in range(min(count or 1, 16))]
+            )
+        finally:
+            self._names = None
+
+    async def _socket_context(self) -> int:
+        if self.options.context_id is not None:
+            return self.options.context_id
+        found = await self._context_address()
+        if found is None:
+            raise Detached("the module has no address to use a socket with")
+        return found[0]
+
     # -- what comes unasked ------------------------------------------------------------------------
+
+    def _on_dns(self, urc: Urc) -> None:
+        self._tell_name([unquote(field) for field in split_fields(after_colon(urc.text))], urc)
+
+    def _tell_name(self, fields: list[str], urc: Urc) -> None:
+        if self._names is None or not fields:
+            self._emit(UnknownEvent(at=urc.at, name=urc.name, text=urc.text))
+        else:
+            self._names.put_nowait(fields)
 
     def _on_awake(self, urc: Urc) -> None:
         self._asleep = False
@@ -215,6 +267,8 @@ class QuectelNbIot(CellularModule):
         socket = None if line is None else self._sockets.get(line.socket_id or 0)
         if line is None:
             self._emit(UnknownEvent(at=urc.at, name=urc.name, text=urc.text))
+        elif line.kind == "dnsgip":
+            self._tell_name(list(line.fields), urc)
         elif line.kind == "pdpdeact":
             self._emit(NetworkContextLost(at=urc.at, context_id=line.socket_id or 0))
             self._lose_sockets("context-lost")
@@ -227,6 +281,14 @@ class QuectelNbIot(CellularModule):
                 socket.announce(urc.at)
         else:
             self._emit(UnknownEvent(at=urc.at, name=urc.name, text=urc.text))
+
+
+async def _next(told: asyncio.Queue[list[str]], timeout_s: float, name: str) -> list[str]:
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await told.get()
+    except TimeoutError:
+        raise ModuleTimeout(f"the question for the name {name}", timeout_s) from None
 
 
 def _apn_stem(apn: str) -> str:

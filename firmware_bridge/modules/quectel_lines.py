@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from firmware_bridge.at.fields import after_colon, number, split_fields, unquote
+from firmware_bridge.at.fields import after_colon, number, octets, split_fields, unquote
 from firmware_bridge.modules.records import RadioReport
 
 __all__ = [
@@ -14,7 +14,6 @@ __all__ = [
     "decode_qird",
     "decode_qiurc",
     "decode_serving_cell",
-    "octets",
 ]
 
 SOCKET_ERRORS = {
@@ -69,14 +68,6 @@ class SocketLine:
     """The datagram, if the line carries it."""
     fields: tuple[str, ...] = ()
     """What stands after the kind, unquoted."""
-
-
-def octets(text: str) -> bytes | None:
-    """Hexadecimal digits as octets; None if these are none."""
-    try:
-        return bytes.fromhex(text) if " " not in text else None
-    except ValueError:
-        return None
 
 
 def decode_qiurc(line: str, *, direct: bool) -> SocketLine | None:

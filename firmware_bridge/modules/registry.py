@@ -16,6 +16,8 @@ __all__ = ["FAMILIES", "driver", "families", "open_module"]
 
 FAMILIES: dict[str, str] = {
     "bc66": "firmware_bridge.modules.bc66:Bc66",
+    "bc95": "firmware_bridge.modules.bc95:Bc95",
+    "bc660k": "firmware_bridge.modules.bc660k:Bc660k",
 }
 """Family name -> module:class of its driver."""
 

@@ -174,7 +174,7 @@ def _encode(seconds: float, units: dict[int, int], name: str) -> str:
         for code, unit_s in units.items()
         if (steps := int(-(-seconds // unit_s))) <= MOST_STEPS
     ]
-    _, code, steps = min(fitting, key=lambda entry: entry[0])
+    _, code, steps = min(fitting, key=lambda entry: (entry[0], entry[2]))
     return f"{code:03b}{steps:05b}"
 
 

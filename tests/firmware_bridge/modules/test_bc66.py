@@ -214,7 +214,7 @@ def test_the_apn_is_set_and_the_module_reset_only_when_it_differs(bench: Run) ->
         reboots = [event for event in b.events if isinstance(event, ev.Rebooted)]
         assert [(event.banner, event.expected) for event in reboots] == [("F1: 0000 0000", True)]
         after = b.fake.sent[b.fake.sent.index("AT+QRST=1") :]
-        assert after.index("ATE0") < after.index("AT+CFUN?")
+        assert after[1:4] == ["AT", "AT+CFUN?", "ATE0"]
 
     bench(test)
 
@@ -923,7 +923,7 @@ def test_a_reboot_under_way_ends_the_command_and_loses_everything(bench: Run) ->
         assert b.kinds()[:2] == ["SocketClosed", "Rebooted"]
         sent = len(b.fake.sent)
         await b.module.attach()
-        assert b.fake.sent[sent] == "ATE0"
+        assert b.fake.sent[sent : sent + 2] == ["AT+CFUN?", "ATE0"]
 
     bench(test)
 
@@ -989,12 +989,8 @@ def test_closing_a_module_that_does_not_answer_ends_in_bounded_time(bench: Run) 
 
 def test_what_this_family_has_not_is_not_supported(bench: Run) -> None:
     async def test(b: Bench) -> None:
-        for call in (
-            b.module.send_non_ip(b"x"),
-            b.module.receive_non_ip(),
-        ):
-            with pytest.raises(NotSupported, match="bc66 does not support"):
-                await call
+        with pytest.raises(NotSupported, match="bc66 does not support ping"):
+            await b.module.ping("192.0.2.1")
 
     bench(test)
 
