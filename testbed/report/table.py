@@ -39,6 +39,7 @@ def render_table(summary: RunSummary) -> Table:
         caption_justify="left",
         caption_style="none",
         pad_edge=False,
+        min_width=72,  # the notes below take the table's width
     )
     table.add_column("per configuration", no_wrap=True)
     for row in rows:
