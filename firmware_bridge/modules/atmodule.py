@@ -105,19 +105,21 @@ class AtModule(Module):
 
     async def wake(self) -> None:
         """See `Module.wake`: `AT` until it is answered, as the family's policy says."""
-        policy = self.FAMILY.wake
+        pauses = self.FAMILY.wake.pauses()
         slept = self._asleep
-        for _ in range(policy.attempts):
-            response = await self.engine.probe("AT", policy.pause_s)
-            if response is not None:
-                self._asleep = False
-                if slept and response.echoed:
-                    self._configured = False  # echo is on again: the settings did not survive
-                return
-        scale = self.options.time_scale
-        raise ModuleSilent(
-            "AT", policy.attempts * policy.pause_s * scale, address=self.line.address
-        )
+        for attempt, pause_s in enumerate(pauses):
+            response = await self.engine.probe("AT", pause_s)
+            if response is None:
+                continue
+            self._asleep = False
+            if (slept or attempt) and response.echoed:
+                self._configured = False  # echo is on again: the settings did not survive
+            if attempt and self.FAMILY.sleep_loses_sockets:
+                for socket in self._sockets.values():
+                    socket.suspect = True  # it slept, perhaps deeply and without a word
+            return
+        waited_s = sum(pauses) * self.options.time_scale
+        raise ModuleSilent("AT", waited_s, address=self.line.address)
 
     async def close(self) -> None:
         """See `Module.close`."""

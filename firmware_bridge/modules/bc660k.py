@@ -71,7 +71,7 @@ FAMILY = Family(
             "sim_access": UNPROVEN,
         }
     ),
-    wake=WakePolicy(attempts=10, pause_s=1.0, idle_s=10.0),
+    wake=WakePolicy(attempts=12, first_pause_s=0.3, pause_s=1.0, idle_s=10.0),
     context_id=0,
     socket_ids=(0, 1, 2, 3),
     max_payload=512,

@@ -175,7 +175,7 @@ FAMILY = Family(
             "sim_access": UNPROVEN,
         }
     ),
-    wake=WakePolicy(attempts=10, pause_s=1.0, idle_s=float("inf")),
+    wake=WakePolicy(attempts=12, first_pause_s=0.3, pause_s=1.0, idle_s=float("inf")),
     context_id=1,
     socket_ids=tuple(range(7)),
     max_payload=512,

@@ -87,10 +87,19 @@ class WakePolicy:
 
     attempts: int
     """How many `AT` at most."""
+    first_pause_s: float
+    """How long the first is waited for, s: an awake module answers within 0.1 s. Each further one
+    is waited for one and a half times as long."""
     pause_s: float
-    """How long each is waited for, s."""
+    """At most so long, s."""
     idle_s: float
     """After so much silence on the line the first characters may be lost: `AT` goes ahead."""
+
+    def pauses(self) -> list[float]:
+        """The pause after each attempt, s."""
+        return [
+            min(self.pause_s, self.first_pause_s * 1.5**attempt) for attempt in range(self.attempts)
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

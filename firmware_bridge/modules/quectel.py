@@ -56,6 +56,7 @@ class QuectelNbIot(CellularModule):
         super().__init__(line, log=log, options=options)
         self.release_by = ""
         self._release_set = ReleaseAssistance.NONE
+        self._context: int | None = None
         self._names: asyncio.Queue[list[str]] | None = None
         self._handlers |= {
             "sleep": self._on_sleep,
@@ -67,11 +68,14 @@ class QuectelNbIot(CellularModule):
     async def _configure(self) -> None:
         await super()._configure()
         await self._optional("sleep_events", "sleep-events")
+        for setting in ("show_length", "hide_remote", "view_mode"):
+            await self._optional(setting, "")
         if "deep_sleep_events" in self.FAMILY.requests:
             await self._optional("deep_sleep_events", "deep-sleep-events")
 
     def _forget_settings(self, reason: str) -> None:
         super()._forget_settings(reason)
+        self._context = None
         self._release_set = ReleaseAssistance.NONE
 
     # -- asking ------------------------------------------------------------------------------------
@@ -165,18 +169,21 @@ class QuectelNbIot(CellularModule):
         self._degrade("release-assistance-argument", "AT+QISEND takes none: AT+QNBIOTRAI is used")
         return True
 
+    async def detach(self) -> None:
+        """See `Module.detach`: AT+CGATT=0, else AT+CFUN=0."""
+        self._context = None
+        await super().detach()
+
     # -- sockets -----------------------------------------------------------------------------------
 
     async def open_udp(self, host: str, port: int, local_port: int = 0) -> QuectelSocket:
-        """See `Module.open_udp`. The module's formats are set each time: sleep forgets them."""
+        """See `Module.open_udp`. The payload's format is set each time: sleep may forget it."""
         plain_text("host", host)
         if not 1 <= port <= 65_535 or not 0 <= local_port <= 65_535:
             raise ValueError(f"port {port} or local port {local_port} is not within 1 to 65535")
         await self.ready()
         context = await self._socket_context()
         await self.ask("hex_format")
-        for setting in ("show_length", "hide_remote", "view_mode"):
-            await self._optional(setting, "")
         socket_id = self._free_id()
         values: dict[str, object] = {
             "context": context,
@@ -226,10 +233,12 @@ class QuectelNbIot(CellularModule):
     async def _socket_context(self) -> int:
         if self.options.context_id is not None:
             return self.options.context_id
-        found = await self._context_address()
-        if found is None:
-            raise Detached("the module has no address to use a socket with")
-        return found[0]
+        if self._context is None:
+            found = await self._context_address()
+            if found is None:
+                raise Detached("the module has no address to use a socket with")
+            self._context = found[0]
+        return self._context
 
     # -- what comes unasked ------------------------------------------------------------------------
 
@@ -270,6 +279,7 @@ class QuectelNbIot(CellularModule):
         elif line.kind == "dnsgip":
             self._tell_name(list(line.fields), urc)
         elif line.kind == "pdpdeact":
+            self._context = None
             self._emit(NetworkContextLost(at=urc.at, context_id=line.socket_id or 0))
             self._lose_sockets("context-lost")
         elif line.kind == "closed" and socket is not None:

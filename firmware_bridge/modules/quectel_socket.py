@@ -39,13 +39,17 @@ class QuectelSocket(ModuleSocket):
         try:
             if rai is ReleaseAssistance.NONE:
                 await self._module.no_release_assistance()
-                return _receipt(await self._module.ask("send", **values), "")
-            return await self._send_with_release(values, rai)
+                receipt = _receipt(await self._module.ask("send", **values), "")
+            else:
+                receipt = await self._send_with_release(values, rai)
         except CommandFailed as error:
-            if error.code in GONE:
-                self.lose("network")
-                raise SocketLost(self.socket_id, str(error)) from error
+            if error.code in GONE or (self.suspect and not error.text.startswith("SEND")):
+                reason = "network" if error.code in GONE else "deep-sleep"
+                self.lose(reason)
+                raise SocketLost(self.socket_id, f"{reason}: {error}") from error
             raise
+        self.suspect = False
+        return receipt
 
     async def _send_with_release(
         self, values: dict[str, object], rai: ReleaseAssistance
@@ -55,7 +59,8 @@ class QuectelSocket(ModuleSocket):
             try:
                 response = await module.ask("send_with_release", **values, rai=int(rai))
             except CommandFailed as error:
-                if not _may_be_syntax(error) or module.release_by == "argument":
+                known = module.release_by == "argument" or self.suspect
+                if known or not _may_be_syntax(error):
                     raise
                 refused = error
             else:

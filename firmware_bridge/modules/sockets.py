@@ -32,6 +32,8 @@ class ModuleSocket(DatagramSocket):
         self.port = port
         self.dropped = 0
         """Datagrams that were pushed out of a full inbox."""
+        self.suspect = False
+        """The module was found asleep since: a refusal now means that the socket is gone."""
         self._owner = module
         self._limit = module.options.max_payload or module.FAMILY.max_payload
         self._inbox: deque[Received] = deque(maxlen=INBOX)
