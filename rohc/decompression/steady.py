@@ -2,7 +2,8 @@
 
 `Steady4` and `Steady6` hold the header of the last packet as ready-made fields and the CRC state
 after the CRC-STATIC octets. A UO-0 whose CRC matches is restored with one look at each octet. One
-that does not match is left to the general path, which decides what to do; a test compares the two.
+that does not match is left to the general path, which decides what to do, and so
+is one that is not the successor of the last; a test compares the two paths.
 """
 
 from __future__ import annotations
@@ -107,8 +108,9 @@ class Steady4(Steady):
         size = len(data) - at - self.tail_octets
         if size < 0:
             return None
-        low = self.sn + 1
-        sn = (low + ((octet >> _SN_SHIFT) - low & _SN_MASK)) & 0xFFFF
+        sn = (self.sn + 1) & 0xFFFF
+        if (octet >> _SN_SHIFT) & _SN_MASK != sn & _SN_MASK:
+            return None
         if self.rnd:
             identification = data[at] << 8 | data[at + 1]
             at += 2
@@ -175,8 +177,9 @@ class Steady6(Steady):
         size = len(data) - at - self.tail_octets
         if size < 0:
             return None
-        low = self.sn + 1
-        sn = (low + ((octet >> _SN_SHIFT) - low & _SN_MASK)) & 0xFFFF
+        sn = (self.sn + 1) & 0xFFFF
+        if (octet >> _SN_SHIFT) & _SN_MASK != sn & _SN_MASK:
+            return None
         checksum = 0
         if self.checksum_present:
             checksum = data[at] << 8 | data[at + 1]

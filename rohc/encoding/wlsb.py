@@ -79,16 +79,19 @@ class Window:
                 return False
         return bool(self.values)
 
-    def acknowledge(self, number: int) -> bool:
+    def acknowledge(self, number: int, mask: int) -> None:
         """Drop what is older than the packet with SN `number`, which the receiver verified.
 
-        Returns:
-            False when no packet in the window has that number; nothing is dropped then.
+        The receiver's reference is then what that packet, or the last one kept before it, gave.
+
+        Args:
+            number: the SN.
+            mask: the modulus of the SN less one.
         """
         numbers = self.numbers
-        for index in range(len(numbers) - 1, -1, -1):
-            if numbers[index] == number:
+        half = (mask >> 1) + 1
+        for index in range(len(numbers) - 1, 0, -1):
+            if (number - numbers[index]) & mask < half:
                 del numbers[:index]
                 del self.values[:index]
-                return True
-        return False
+                return

@@ -40,7 +40,12 @@ def _transport(headers: Headers, payload_octets: int) -> bytes:
 
 
 def _rtp(headers: Headers) -> bytes:
-    first = 0x80 | headers.padding << 5 | headers.extension << 4 | len(headers.csrcs)
+    first = (
+        headers.rtp_version << 6
+        | headers.padding << 5
+        | headers.extension << 4
+        | len(headers.csrcs)
+    )
     word = first << 8 | headers.marker << 7 | headers.payload_type
     word = (word << 16 | headers.sequence) << 32 | headers.timestamp
     fixed = (word << 32 | headers.ssrc).to_bytes(12, "big")

@@ -108,6 +108,7 @@ class Headers:
         coverage: UDP-Lite's checksum coverage as it stands in the header.
         spi: ESP's Security Parameters Index.
         sequence: the sequence number of ESP (32 bits) or RTP (16 bits).
+        rtp_version: 2; another one only where a peer's dynamic chain says so.
         timestamp, ssrc, csrcs, padding, extension, marker, payload_type: RTP.
         size: octets of the whole chain in the original packet.
         payload_octets: octets behind the chain.
@@ -134,6 +135,7 @@ class Headers:
         "padding",
         "payload_octets",
         "payload_type",
+        "rtp_version",
         "sequence",
         "size",
         "sn",
@@ -157,6 +159,7 @@ class Headers:
         self.coverage = 0
         self.spi = 0
         self.sequence = 0
+        self.rtp_version = 2
         self.timestamp = 0
         self.ssrc = 0
         self.csrcs: tuple[int, ...] = ()
@@ -186,6 +189,7 @@ class Headers:
         other.coverage = self.coverage
         other.spi = self.spi
         other.sequence = self.sequence
+        other.rtp_version = self.rtp_version
         other.timestamp = self.timestamp
         other.ssrc = self.ssrc
         other.csrcs = self.csrcs

@@ -223,7 +223,7 @@ def _write_rtp_dynamic(headers: Headers, mode: int) -> bytes:
     stride = headers.ts_stride if headers.ts_stride != 1 else 0
     extended = bool(headers.extension or stride or headers.time_stride or mode > 1)
     fixed = parts.RTP_DYNAMIC.pack(
-        2,
+        headers.rtp_version,
         headers.padding,
         extended,
         len(headers.csrcs),
@@ -248,10 +248,10 @@ def _write_rtp_dynamic(headers: Headers, mode: int) -> bytes:
 def _read_rtp_dynamic(data: bytes, at: int, headers: Headers, csrcs: ListState) -> tuple[int, int]:
     values = parts.RTP_DYNAMIC.unpack(data, at)
     at += parts.RTP_DYNAMIC.octets
-    version, headers.padding, extended, _, headers.marker, headers.payload_type = values[:6]
+    headers.rtp_version, headers.padding, extended, _, headers.marker, headers.payload_type = (
+        values[:6]
+    )
     headers.sequence, headers.timestamp = values[6:]
-    if version != 2:
-        raise MalformedPacket(f"RTP version {version} in a dynamic chain")
     headers.sn = headers.sequence
     items, at = read_list(data, at, csrcs, csrc_length)
     headers.csrcs = tuple(int.from_bytes(item, "big") for item in items)

@@ -105,12 +105,14 @@ def test_bits_that_suffice_for_a_window_suffice_for_each_candidate(
 
 def test_an_acknowledged_value_ends_the_older_ones() -> None:
     window = wlsb.Window(4, 0xFFFF)
-    for number in range(4):
+    for number in (0, 2, 4, 6):
         window.add(number, 100 * number)
-    assert window.acknowledge(2)
-    assert window.values == [200, 300]
-    assert not window.acknowledge(7)
-    assert window.values == [200, 300]
+    window.acknowledge(5, 0xFFFF)
+    assert window.values == [400, 600]
+    window.acknowledge(1, 0xFFFF)
+    assert window.values == [400, 600]
+    window.acknowledge(900, 0xFFFF)
+    assert window.values == [600]
 
 
 def test_an_empty_window_needs_the_whole_value() -> None:

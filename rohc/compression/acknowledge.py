@@ -1,0 +1,117 @@
+"""What feedback does to a compressor context (RFC 3095 sections 5.3.1.3, 5.4.1 and 5.5.1).
+
+    ACK            what was sent up to its SN is known: repetitions end, windows shrink
+    NACK           IR-DYN packets repair the dynamic fields
+    STATIC-NACK    IR packets repair everything
+    REJECT,
+    CONTEXT_MEMORY the flow is no longer compressed
+
+A Mode field counts only under a matching CRC option (RFC 4815 section 3.2). After a NACK has been
+acted on, further ones are passed over for as many packets as the repair takes: neither a burst of
+them nor forged ones make refreshes come faster.
+"""
+
+from __future__ import annotations
+
+from rohc.channel import Mode
+from rohc.compression.context import CompressorContext
+from rohc.compression.settings import Settings
+from rohc.feedback import Feedback
+from rohc.formats.feedback import AckType
+from rohc.profiles.spec import Spec
+
+__all__ = ["apply"]
+
+QUIET_PACKETS = 4
+"""Packets after a repair has begun in which further NACKs are passed over."""
+
+
+def apply(
+    context: CompressorContext, spec: Spec | None, feedback: Feedback, settings: Settings
+) -> None:
+    """Let feedback work on the context that it names."""
+    if spec is None or context.headers is None:
+        # RFC 3095 section 5.10.3 c: any feedback moves profile 0x0000 to Bidirectional mode.
+        if settings.mode != Mode.UNIDIRECTIONAL:
+            context.mode = Mode.OPTIMISTIC
+        context.ir_left = 0
+        return
+    sn = _matching_sn(context, spec, feedback)
+    if feedback.protected:
+        _move(context, spec, feedback, settings, sn)
+    if feedback.loss >= 0 and feedback.protected:
+        _widen(context, feedback.loss)
+    if feedback.ack_type == AckType.ACK:
+        if sn >= 0:
+            _acknowledged(context, spec, sn)
+        return
+    if context.mode == Mode.UNIDIRECTIONAL or context.quiet:
+        return
+    context.quiet = QUIET_PACKETS
+    context.news_sn = -1
+    if feedback.ack_type == AckType.STATIC_NACK:
+        context.ir_left = settings.optimistic_repeats
+    else:
+        context.dyn_left = settings.optimistic_repeats
+
+
+def _matching_sn(context: CompressorContext, spec: Spec, feedback: Feedback) -> int:
+    """The SN of the most recent packet whose SN has these bits, or -1 (section 5.7.6.1)."""
+    headers = context.headers
+    if headers is None or not feedback.sn_valid:
+        return -1
+    bits = min(feedback.sn_bits, 32)
+    distance = (headers.sn - feedback.sn) & ((1 << bits) - 1) & spec.sn_mask
+    if spec.own_sn and distance >= context.sent:
+        return -1
+    return (headers.sn - distance) & spec.sn_mask
+
+
+def _acknowledged(context: CompressorContext, spec: Spec, sn: int) -> None:
+    """The peer has verified the packet with this SN."""
+    headers = context.headers
+    if headers is None:
+        return
+    mask = spec.sn_mask
+    distance = (headers.sn - sn) & mask
+    if spec.own_sn and distance <= (headers.sn - context.sn_floor) & mask:
+        context.sn_floor = sn
+    context.sn_window.acknowledge(sn, mask)
+    context.timestamps.acknowledge(sn, mask)
+    for tracker in context.trackers:
+        tracker.offsets.acknowledge(sn, mask)
+    if context.news_sn < 0 or distance > (headers.sn - context.news_sn) & mask:
+        return
+    context.ir_left = 0
+    context.dyn_left = 0
+    context.rtp_left = 0
+    for tracker in context.trackers:
+        tracker.settle()
+    if context.transition_pending:
+        context.transition_pending = False
+
+
+def _move(
+    context: CompressorContext, spec: Spec, feedback: Feedback, settings: Settings, sn: int
+) -> None:
+    """C_MODE and C_TRANS (section 5.6)."""
+    wanted = feedback.mode
+    if context.transition_pending or not Mode.UNIDIRECTIONAL <= wanted <= settings.mode:
+        # RFC 3095 section 5.6.1: requests during a transition are ignored.
+        return
+    if wanted == context.mode:
+        return
+    if context.mode == Mode.UNIDIRECTIONAL and wanted == Mode.OPTIMISTIC:
+        context.mode = Mode.OPTIMISTIC
+        return
+    context.mode = Mode(wanted)
+    context.transition_pending = True
+    context.news_sn = -1
+
+
+def _widen(context: CompressorContext, loss: int) -> None:
+    """RFC 3095 section 5.7.6.9: the windows cover the longest loss; they do not shrink again."""
+    width = min(max(context.sn_window.width, loss + 1), 15)
+    context.sn_window.width = width
+    for tracker in context.trackers:
+        tracker.offsets.width = width

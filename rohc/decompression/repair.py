@@ -1,0 +1,162 @@
+"""Which SN a compressed header has, and which headers it gives, when packets are lost or late.
+
+The interpretation interval gives one SN. Where the CRC refuses it, or a packet may be late, other
+SNs with the same least significant bits are candidates (RFC 3095 sections 5.3.2.2.3 to 5.3.2.2.5):
+
+    late         an SN behind the newest that has not arrived yet; decompressed with the headers
+                 that were valid then, it leaves the reference where it is
+    wrapped      the SN one interval further on: more packets were lost than the bits can tell
+    reference    the SN that the reference before the last one gives: the last one was wrong
+
+A late candidate whose number is known to be missing needs no further proof when the interval's own
+SN is refused. Candidates of the other two kinds are on trial: the context moves only after
+`TRIAL_PACKETS` packets in a row have confirmed them, and only the last of these is delivered.
+"""
+
+from __future__ import annotations
+
+from rohc.decompression.context import SEEN_PACKETS, DecompressorContext
+from rohc.decompression.received import Received
+from rohc.decompression.reconstruct import Candidate, attempt, decode_sn
+from rohc.errors import MalformedPacket
+from rohc.headers.chain import Headers
+from rohc.profiles.spec import Spec
+
+__all__ = ["Finding", "find", "find_by_trial"]
+
+TRIAL_PACKETS = 3
+"""RFC 3095 section 5.3.2.2.4 e: two packets are discarded, the third is delivered."""
+LATE_MAX = 16
+"""How far behind the newest a packet may be and still be looked for, without `late_by`."""
+
+
+class Finding:
+    """A candidate that its CRC verifies.
+
+    Attributes:
+        candidate: the headers.
+        ahead: how many SNs in front of the newest; 0 or less when it is late.
+        doubtful: another candidate is as good.
+    """
+
+    __slots__ = ("ahead", "candidate", "doubtful")
+
+    def __init__(self, candidate: Candidate, ahead: int, doubtful: bool = False) -> None:
+        self.candidate = candidate
+        self.ahead = ahead
+        self.doubtful = doubtful
+
+
+def find(
+    context: DecompressorContext,
+    spec: Spec,
+    headers: Headers,
+    received: Received,
+    body: bytes,
+    late_by: int | None,
+) -> Finding | None:
+    """The headers of a packet without going on trial, or None when the CRC refuses all.
+
+    Args:
+        context: the context, not changed.
+        spec: its profile.
+        headers: its headers.
+        received: the packet's fields.
+        body: the packet.
+        late_by: how far behind the newest it is, when a lower layer knows.
+    """
+    mask = spec.sn_mask
+    half = (mask >> 1) + 1
+    sn = decode_sn(received, spec, headers.sn)
+    ahead = (sn - headers.sn) & mask
+    if ahead >= half:
+        # RTP and ESP: the interval itself reaches behind the reference.
+        ahead -= mask + 1
+        return _find_late(context, spec, headers, received, body, -ahead)
+    k = received.bits["SN"]
+    behind = (1 << k) - ahead if k < 16 else SEEN_PACKETS
+    may_be_late = context.is_missing(behind)
+    if late_by is None:
+        may_be_late = may_be_late and behind <= LATE_MAX and behind < ahead
+    else:
+        may_be_late = may_be_late and late_by > 0 and behind <= late_by
+    late = _find_late(context, spec, headers, received, body, behind) if may_be_late else None
+    if late is not None and late_by is not None:
+        return late
+    if late_by:
+        # A lower layer says that something newer has arrived, which this one is then behind of.
+        other = _verified(context, spec, headers, received, body, sn)
+        if other is None or ahead > (1 << k) // 2:
+            return None
+        return Finding(other, ahead)
+    found = _verified(context, spec, headers, received, body, sn)
+    if found is None:
+        return late
+    if late is None:
+        return Finding(found, ahead)
+    if behind > 1 and found.raw == late.candidate.raw:
+        return Finding(found, ahead)
+    # Both pass: a packet that changed places with its successor is the likelier one.
+    return Finding(late.candidate, late.ahead, doubtful=behind > 1)
+
+
+def _find_late(
+    context: DecompressorContext,
+    spec: Spec,
+    headers: Headers,
+    received: Received,
+    body: bytes,
+    behind: int,
+) -> Finding | None:
+    sn = (headers.sn - behind) & spec.sn_mask
+    older = context.before(sn, spec.sn_mask)
+    for reference in (older, headers):
+        if reference is None:
+            continue
+        found = _verified(context, spec, reference, received, body, sn)
+        if found is not None:
+            return Finding(found, -behind)
+    return None
+
+
+def _verified(
+    context: DecompressorContext,
+    spec: Spec,
+    headers: Headers,
+    received: Received,
+    body: bytes,
+    sn: int,
+) -> Candidate | None:
+    try:
+        candidate = attempt(received, body, spec, headers, context.lists, sn)
+    except MalformedPacket:
+        if headers is context.headers:
+            raise
+        return None
+    return candidate if candidate.verifies(received) else None
+
+
+def find_by_trial(
+    context: DecompressorContext,
+    spec: Spec,
+    headers: Headers,
+    received: Received,
+    body: bytes,
+) -> Candidate | None:
+    """A candidate for a repair of the context, or None.
+
+    With a trial under way the packet must confirm it; otherwise one is begun.
+    """
+    mask = spec.sn_mask
+    if context.trial is not None:
+        sn = decode_sn(received, spec, context.trial.sn)
+        return _verified(context, spec, context.trial, received, body, sn)
+    sn = decode_sn(received, spec, headers.sn)
+    wrapped = (sn + (1 << received.bits["SN"])) & mask
+    found = _verified(context, spec, headers, received, body, wrapped)
+    if found is not None or context.sn_before < 0:
+        return found
+    again = decode_sn(received, spec, context.sn_before)
+    if again == sn:
+        return None
+    return _verified(context, spec, headers, received, body, again)
