@@ -225,9 +225,13 @@ class InboundAssociation:
             if not self._resync_tries:
                 raise
             sequence, plaintext = self._resynchronised(packet, sequence)
-        late_by = window.accept(sequence)
-        if self._failures:
+        if self._esn:
             self._failures = 0
+        if sequence == window.top + 1:  # in order: see esp.replay
+            window.top = sequence
+            late_by = 0
+        else:
+            late_by = window.accept(sequence)
         next_header = plaintext[-1]
         pad = plaintext[-2]
         if pad:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from struct import Struct
 
 from esp.errors import (
     AssociationEnded,
@@ -36,6 +37,7 @@ from esp.transforms import Transform, new_transform
 __all__ = ["OutboundAssociation"]
 
 _LOW = 0xFFFF_FFFF
+_HEADER = Struct(">II").pack  # RFC 4303 section 2: SPI, sequence number
 
 
 class _FixedIv(Transform):
@@ -86,7 +88,6 @@ class OutboundAssociation:
         "_seal",
         "_sequence",
         "_spi",
-        "_spi_octets",
         "_suite",
         "_trailers",
     )
@@ -108,7 +109,6 @@ class OutboundAssociation:
         iv_source: Callable[[int], bytes] | None = None,
     ) -> None:
         self._spi = check_spi(spi)
-        self._spi_octets = spi.to_bytes(4, "big")
         self._suite = suite
         self._mode = mode
         self._esn = esn
@@ -192,7 +192,7 @@ class OutboundAssociation:
         self._sequence = sequence  # used up, whatever happens below
         self._bytes += size
         return self._seal(
-            self._spi_octets + (sequence & _LOW).to_bytes(4, "big"),
+            _HEADER(self._spi, sequence & _LOW),
             sequence,
             payload + self._trailers[-(size + 2) % self._align] + OCTETS[next_header],
         )

@@ -3,6 +3,10 @@
 The window is a bit mask behind the highest number that was accepted, its right edge: bit *n* says
 whether the number *n* below the edge was accepted. Checking and accepting are apart, since the
 integrity check stands between them: a forged packet must not move the window.
+
+Most packets arrive in order, and for those nothing has to be written down but the edge: the mask
+holds for the number ``_base``, and all numbers from there to the edge were accepted in a row. The
+mask catches up when a packet comes out of order.
 """
 
 from __future__ import annotations
@@ -22,10 +26,11 @@ class ReplayWindow:
     this window was made; it and all below count as accepted.
     """
 
-    __slots__ = ("_mask", "_seen", "_size", "top")
+    __slots__ = ("_base", "_mask", "_seen", "_size", "top")
 
     top: int
-    """The highest sequence number accepted so far, 0 before the first."""
+    """The highest sequence number accepted so far, 0 before the first. May be raised by one,
+    instead of calling :meth:`accept`, for the number that follows it."""
 
     def __init__(self, size: int = 64, *, top: int = 0) -> None:
         if size and not 32 <= size <= 4096:
@@ -34,7 +39,7 @@ class ReplayWindow:
             raise InvalidParameter("a sequence number has at most 64 bits")
         self._size = size
         self._mask = (1 << size) - 1
-        self.top = top
+        self.top = self._base = top
         # Number 0 is never sent, since a sender starts with 1 (RFC 4303 section 2.2).
         self._seen = self._mask | 1
 
@@ -50,19 +55,31 @@ class ReplayWindow:
             return
         if behind >= self._size:
             raise OutsideWindow("the sequence number lies left of the replay window")
-        if self._seen >> behind & 1:
+        if self._caught_up() >> behind & 1:
             raise Replayed("the sequence number was accepted before")
 
     def accept(self, sequence: int) -> int:
         """Mark a number whose packet verified; how far it lies behind the newest, 0 if newest."""
+        seen = self._caught_up()
         behind = self.top - sequence
         if behind >= 0:
             if behind < self._size:
-                self._seen |= 1 << behind
+                self._seen = seen | 1 << behind
             return behind
-        self._seen = (self._seen << -behind | 1) & self._mask if -behind < self._size else 1
-        self.top = sequence
+        self._seen = (seen << -behind | 1) & self._mask if -behind < self._size else 1
+        self.top = self._base = sequence
         return 0
+
+    def _caught_up(self) -> int:
+        """The mask for the present edge: the numbers since ``_base`` came in a row."""
+        run = self.top - self._base
+        if run:
+            if run < self._size:
+                self._seen = (self._seen << run | (1 << run) - 1) & self._mask
+            else:
+                self._seen = self._mask
+            self._base = self.top
+        return self._seen
 
     def full_number(self, low: int) -> int:
         """The 64-bit number that a packet with these low 32 bits must have (Appendix A2).

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hmac
 import os
 from collections.abc import Callable
+from struct import Struct
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -21,6 +22,8 @@ from esp.integrity import integrity_function
 from esp.suites import Construction, Suite
 
 __all__ = ["Transform", "new_transform"]
+
+_NUMBER = Struct(">Q").pack  # a 64-bit sequence number, or an IV that counts
 
 Aead = AESGCM | AESCCM | ChaCha20Poly1305
 
@@ -58,17 +61,17 @@ class AeadTransform(Transform):
         self._esn = esn
 
     def seal(self, header: bytes, sequence: int, plaintext: bytes) -> bytes:
-        iv = sequence.to_bytes(8, "big")
+        iv = _NUMBER(sequence)
         authenticated = header[:4] + iv if self._esn else header
         return header + iv + self._encrypt(self._salt + iv, plaintext, authenticated)
 
     def seal_with_iv(self, header: bytes, sequence: int, plaintext: bytes, iv: bytes) -> bytes:
-        authenticated = header[:4] + sequence.to_bytes(8, "big") if self._esn else header
+        authenticated = header[:4] + _NUMBER(sequence) if self._esn else header
         return header + iv + self._encrypt(self._salt + iv, plaintext, authenticated)
 
     def open(self, packet: bytes, sequence: int) -> bytes:
         if self._esn:
-            authenticated = packet[:4] + sequence.to_bytes(8, "big")
+            authenticated = packet[:4] + _NUMBER(sequence)
         else:
             authenticated = packet[:8]
         try:
@@ -95,7 +98,7 @@ class ShortTagGcmTransform(AeadTransform):
 
     def open(self, packet: bytes, sequence: int) -> bytes:
         if self._esn:
-            authenticated = packet[:4] + sequence.to_bytes(8, "big")
+            authenticated = packet[:4] + _NUMBER(sequence)
         else:
             authenticated = packet[:8]
         size = self._icv_bytes
@@ -117,7 +120,7 @@ class ImplicitIvTransform(AeadTransform):
     __slots__ = ()
 
     def seal(self, header: bytes, sequence: int, plaintext: bytes) -> bytes:
-        iv = sequence.to_bytes(8, "big")
+        iv = _NUMBER(sequence)
         authenticated = header[:4] + iv if self._esn else header
         return header + self._encrypt(self._salt + iv, plaintext, authenticated)
 
@@ -125,7 +128,7 @@ class ImplicitIvTransform(AeadTransform):
         return self.seal(header, sequence, plaintext)
 
     def open(self, packet: bytes, sequence: int) -> bytes:
-        iv = sequence.to_bytes(8, "big")
+        iv = _NUMBER(sequence)
         authenticated = packet[:4] + iv if self._esn else packet[:8]
         try:
             return self._decrypt(self._salt + iv, packet[8:], authenticated)
@@ -143,15 +146,15 @@ class GmacTransform(AeadTransform):
     __slots__ = ()
 
     def seal(self, header: bytes, sequence: int, plaintext: bytes) -> bytes:
-        return self.seal_with_iv(header, sequence, plaintext, sequence.to_bytes(8, "big"))
+        return self.seal_with_iv(header, sequence, plaintext, _NUMBER(sequence))
 
     def seal_with_iv(self, header: bytes, sequence: int, plaintext: bytes, iv: bytes) -> bytes:
-        numbered = header[:4] + sequence.to_bytes(8, "big") if self._esn else header
+        numbered = header[:4] + _NUMBER(sequence) if self._esn else header
         icv = self._encrypt(self._salt + iv, b"", numbered + iv + plaintext)
         return header + iv + plaintext + icv
 
     def open(self, packet: bytes, sequence: int) -> bytes:
-        numbered = packet[:4] + sequence.to_bytes(8, "big") if self._esn else packet[:8]
+        numbered = packet[:4] + _NUMBER(sequence) if self._esn else packet[:8]
         try:
             self._decrypt(self._salt + packet[8:16], packet[-16:], numbered + packet[8:-16])
         except InvalidTag:
@@ -249,7 +252,7 @@ class CtrTransform(SeparateTransform):
         self._nonce = nonce
 
     def new_iv(self, sequence: int) -> bytes:
-        return sequence.to_bytes(8, "big")
+        return _NUMBER(sequence)
 
     def encrypt(self, iv: bytes, plaintext: bytes) -> bytes:
         mode = modes.CTR(self._nonce + iv + b"\0\0\0\1")
