@@ -1,4 +1,4 @@
-"""Quectel BC66: the UDP sockets, DNS and ping of its TCP/IP commands.
+"""Quectel: the UDP sockets, DNS and ping of its TCP/IP commands.
 
 Sources: as in :mod:`firmware_bridge.virtual.dialects.bc66`; ``tcpip`` is the maker's TCP/IP
 application note of the family (BC66 V1.0; BC660K-GL V1.1 where that could not be read).
@@ -10,22 +10,31 @@ import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from firmware_bridge.virtual.commands import Arguments, BadArgument
-from firmware_bridge.virtual.dialects.table import Answer, Command, CommandFailed, Prompt, Table
+from firmware_bridge.virtual.dialects.table import Answer, CommandFailed, Prompt
 from firmware_bridge.virtual.session import Session
 
 if TYPE_CHECKING:
     from firmware_bridge.virtual.module import VirtualModule
 
-__all__ = ["SOCKET_COMMANDS", "Bc66Sockets", "Socket"]
+__all__ = [
+    "QuectelSockets",
+    "Socket",
+    "close",
+    "configure",
+    "look_up",
+    "open_socket",
+    "ping",
+    "read",
+    "send",
+    "send_hex",
+    "state",
+]
 
 SOCKETS = 4
 """Connect ids 0 to 3 (renode: NumberOfConnections)."""
-
-CONTEXT = 1
-"""The only context id (renode)."""
 
 MAX_TEXT = 1024
 """Bytes of inline text."""
@@ -80,8 +89,17 @@ class Socket:
         return sum(map(len, self.buffer))
 
 
-class Bc66Sockets(Session):
-    """The socket half of a BC66's interpreter."""
+class QuectelSockets(Session):
+    """The socket half of an interpreter."""
+
+    context_id: ClassVar[int]
+    """The only context id that the socket commands take."""
+    buffer_mode: ClassVar[bool]
+    """QIRD and access mode 0 are there."""
+    options: ClassVar[dict[str, str]]
+    """QICFG options that switch one thing, and the attribute that holds it."""
+    look_up_as_urc: ClassVar[bool]
+    """Whether the answer to QIDNSGIP is a +QIURC line."""
 
     def __init__(self, module: VirtualModule, rng: random.Random) -> None:
         super().__init__(module, rng)
@@ -97,6 +115,8 @@ class Bc66Sockets(Session):
         """QICFG dataformat, second figure."""
         self.view_comma = False
         """QICFG viewmode: a comma between length and data in place of a line end."""
+        self.show_address = False
+        """QICFG showRA: pushed data is shown with where it came from."""
         self.show_length = False
         """QICFG showlength: what is left is told."""
 
@@ -111,7 +131,8 @@ class Bc66Sockets(Session):
             return  # closed in the meantime
         connect_id, socket = found[0]
         if socket.direct:
-            head = f'+QIURC: "recv",{connect_id},{len(payload)},"'.encode()
+            source = f'"{socket.address}",{socket.port},' if self.show_address else ""
+            head = f'+QIURC: "recv",{connect_id},{len(payload)},{source}"'.encode()
             self.unsolicited(head + self.shown(payload) + b'"')
         elif socket.unread + len(payload) <= BUFFER:
             socket.buffer.append(payload)
@@ -142,15 +163,16 @@ class Bc66Sockets(Session):
                 return port
 
 
-def _open(session: Bc66Sockets, arguments: Arguments) -> Answer:
+def open_socket(session: QuectelSockets, arguments: Arguments) -> Answer:
+    """``AT+QIOPEN=``: OK, and +QIOPEN when it is decided."""
     arguments.at_most(7)
-    arguments.integer(0, CONTEXT, CONTEXT)
+    arguments.integer(0, session.context_id, session.context_id)
     connect_id = arguments.integer(1, 0, SOCKETS - 1)
     service = arguments.string(2).upper()
     host = arguments.string(3)
     port = arguments.integer(4, 1, 65535)
     local_port = arguments.integer(5, 0, 65535, default=0)
-    direct = arguments.integer(6, 0, 1, default=1) == 1
+    direct = arguments.integer(6, 0 if session.buffer_mode else 1, 1, default=1) == 1
     if connect_id in session.sockets or connect_id in session.opening:
         raise CommandFailed(_IN_USE)
     if service not in ("UDP", "TCP"):
@@ -183,7 +205,8 @@ def _open(session: Bc66Sockets, arguments: Arguments) -> Answer:
     return Answer(then=begin)
 
 
-def _send(session: Bc66Sockets, arguments: Arguments) -> Answer | Prompt:
+def send(session: QuectelSockets, arguments: Arguments) -> Answer | Prompt:
+    """``AT+QISEND=``: inline data, or a prompt."""
     connect_id = arguments.integer(0, 0, SOCKETS - 1)
     socket = session.socket_of(connect_id)
     if not arguments.given(1):
@@ -198,7 +221,8 @@ def _send(session: Bc66Sockets, arguments: Arguments) -> Answer | Prompt:
     return _accept(session, socket, data, release)
 
 
-def _send_hex(session: Bc66Sockets, arguments: Arguments) -> Answer:
+def send_hex(session: QuectelSockets, arguments: Arguments) -> Answer:
+    """``AT+QISENDEX=``."""
     connect_id = arguments.integer(0, 0, SOCKETS - 1)
     socket = session.socket_of(connect_id)
     length = arguments.integer(1, 1, MAX_HEX)
@@ -206,7 +230,7 @@ def _send_hex(session: Bc66Sockets, arguments: Arguments) -> Answer:
     return _accept(session, socket, data, release)
 
 
-def _inline(session: Bc66Sockets, text: str, length: int, as_hex: bool) -> tuple[bytes, int]:
+def _inline(session: QuectelSockets, text: str, length: int, as_hex: bool) -> tuple[bytes, int]:
     """Take ``length`` bytes of data off the end of the command, and the release assistance."""
     characters = 2 * length if as_hex else length
     quoted = text[:1] == '"' and text[characters + 1 : characters + 2] == '"'
@@ -229,7 +253,7 @@ def _inline(session: Bc66Sockets, text: str, length: int, as_hex: bool) -> tuple
         raise BadArgument("not hex") from None
 
 
-def _ask(session: Bc66Sockets, socket: Socket, length: int | None) -> Prompt:
+def _ask(session: QuectelSockets, socket: Socket, length: int | None) -> Prompt:
     return Prompt(
         length=length,
         limit=MAX_PROMPT,
@@ -237,7 +261,7 @@ def _ask(session: Bc66Sockets, socket: Socket, length: int | None) -> Prompt:
     )
 
 
-def _accept(session: Bc66Sockets, socket: Socket, data: bytes, release: int) -> Answer:
+def _accept(session: QuectelSockets, socket: Socket, data: bytes, release: int) -> Answer:
     """OK for the command, then SEND OK when the stack took it: not that it has left."""
     if not data:
         return Answer()
@@ -252,7 +276,8 @@ def _accept(session: Bc66Sockets, socket: Socket, data: bytes, release: int) -> 
     return Answer(then=hand_over)
 
 
-def _read(session: Bc66Sockets, arguments: Arguments) -> Answer:
+def read(session: QuectelSockets, arguments: Arguments) -> Answer:
+    """``AT+QIRD=``: one datagram, or the rest of one."""
     arguments.at_most(2)
     socket = session.socket_of(arguments.integer(0, 0, SOCKETS - 1))
     wanted = arguments.integer(1, 0, MAX_TEXT, default=MAX_TEXT)
@@ -271,7 +296,8 @@ def _read(session: Bc66Sockets, arguments: Arguments) -> Answer:
     return Answer(lines=(head.encode() + separator + session.shown(data),))
 
 
-def _close(session: Bc66Sockets, arguments: Arguments) -> Answer:
+def close(session: QuectelSockets, arguments: Arguments) -> Answer:
+    """``AT+QICLOSE=``: OK, and CLOSE OK."""
     arguments.at_most(1)
     connect_id = arguments.integer(0, 0, SOCKETS - 1)
     socket = session.sockets.pop(connect_id, None)
@@ -284,7 +310,8 @@ def _close(session: Bc66Sockets, arguments: Arguments) -> Answer:
     return Answer(then=say)
 
 
-def _state(session: Bc66Sockets, arguments: Arguments) -> Answer:
+def state(session: QuectelSockets, arguments: Arguments) -> Answer:
+    """``AT+QISTATE``."""
     wanted: set[int] = set(range(SOCKETS))
     if arguments.given(0):
         kind = arguments.integer(0, 0, 1)
@@ -293,14 +320,15 @@ def _state(session: Bc66Sockets, arguments: Arguments) -> Answer:
     return Answer(
         lines=tuple(
             f'+QISTATE: {connect_id},"UDP","{socket.address}",{socket.port},{socket.local_port},'
-            f"2,{CONTEXT},{int(socket.direct)}"
+            f"2,{session.context_id},{int(socket.direct)}"
             for connect_id, socket in sorted(session.sockets.items())
             if connect_id in wanted
         )
     )
 
 
-def _configure(session: Bc66Sockets, arguments: Arguments) -> Answer:
+def configure(session: QuectelSockets, arguments: Arguments) -> Answer:
+    """``AT+QICFG=``."""
     name = arguments.string(0).lower()
     if name == "dataformat":
         arguments.at_most(3)
@@ -311,7 +339,7 @@ def _configure(session: Bc66Sockets, arguments: Arguments) -> Answer:
         session.send_hex = arguments.integer(1, 0, 1) == 1
         session.receive_hex = arguments.integer(2, 0, 1) == 1
         return Answer()
-    attribute = {"viewmode": "view_comma", "showlength": "show_length"}.get(name)
+    attribute = session.options.get(name)
     if attribute is None:
         raise BadArgument(f"no option {name}")
     arguments.at_most(2)
@@ -321,17 +349,19 @@ def _configure(session: Bc66Sockets, arguments: Arguments) -> Answer:
     return Answer()
 
 
-def _look_up(session: Bc66Sockets, arguments: Arguments) -> Answer:
+def look_up(session: QuectelSockets, arguments: Arguments) -> Answer:
+    """``AT+QIDNSGIP=``: asks over the air."""
     arguments.at_most(2)
-    arguments.integer(0, CONTEXT, CONTEXT)
+    arguments.integer(0, session.context_id, session.context_id)
     host = arguments.string(1)
 
     def report(address: str | None) -> None:
+        prefix = '+QIURC: "dnsgip",' if session.look_up_as_urc else "+QIDNSGIP: "
         if address is None:
-            session.unsolicited(f'+QIURC: "dnsgip",{_DNS_FAILED}')
+            session.unsolicited(f"{prefix}{_DNS_FAILED}")
         else:
-            session.unsolicited('+QIURC: "dnsgip",0,1,600')
-            session.unsolicited(f'+QIURC: "dnsgip","{address}"')
+            session.unsolicited(f"{prefix}0,1,600")
+            session.unsolicited(f'{prefix}"{address}"')
 
     def begin() -> None:
         asked = session.module.equipment.exchange(
@@ -343,9 +373,10 @@ def _look_up(session: Bc66Sockets, arguments: Arguments) -> Answer:
     return Answer(then=begin)
 
 
-def _ping(session: Bc66Sockets, arguments: Arguments) -> Answer:
+def ping(session: QuectelSockets, arguments: Arguments) -> Answer:
+    """``AT+QPING=``: each answer, then a summary."""
     arguments.at_most(5)
-    arguments.integer(0, CONTEXT, CONTEXT)
+    arguments.integer(0, session.context_id, session.context_id)
     host = arguments.string(1)
     arguments.integer(2, 1, 255, default=4)
     count = arguments.integer(3, 1, 10, default=4)
@@ -374,36 +405,3 @@ def _ping(session: Bc66Sockets, arguments: Arguments) -> Answer:
             session.unsolicited("+QPING: 569")
 
     return Answer(then=lambda: session.module.look_up(host, begin))
-
-
-SOCKET_COMMANDS: Table[Bc66Sockets] = {
-    "+QIOPEN": Command(
-        source="tcpip; renode: context 1, ids 0 to 3, access mode 1 (direct) by default",
-        test='+QIOPEN: (1),(0-3),("TCP","UDP"),<host>,<remote_port>,<local_port>,(0,1)',
-        set=_open,
-    ),
-    "+QISEND": Command(
-        source="tcpip; log 917 shows SEND OK; renode: OK first",
-        test="+QISEND: (0-3),(0-1024),<data>,(0-2)",
-        set=_send,
-        takes_rest=True,
-    ),
-    "+QISENDEX": Command(
-        source="bc26 list: send hex string data, whatever dataformat says",
-        test="+QISENDEX: (0-3),(1-512),<hex_string>",
-        set=_send_hex,
-    ),
-    "+QIRD": Command(source="tcpip; renode", test="+QIRD: (0-3),(0-1024)", set=_read),
-    "+QICLOSE": Command(
-        source="log 917: OK after 40 ms, CLOSE OK after 50 more", test="+QICLOSE: (0-3)", set=_close
-    ),
-    "+QISTATE": Command(source="tcpip", test="", read=_state, set=_state, execute=_state),
-    "+QICFG": Command(
-        source="tcpip; renode",
-        test='+QICFG: "dataformat",(0,1),(0,1)\n+QICFG: "viewmode",(0,1)\n'
-        '+QICFG: "showlength",(0,1)',
-        set=_configure,
-    ),
-    "+QIDNSGIP": Command(source="tcpip: the answer is a URC on BC66", test="", set=_look_up),
-    "+QPING": Command(source="tcpip", test="", set=_ping),
-}
