@@ -37,15 +37,16 @@ _REFUSED: dict[tuple[Security, Compression], str] = {
     ),
 }
 
-_NOTES: dict[Security, str] = {
-    Security.ESP_TRANSPORT: (
+_NOTES: dict[str, str] = {
+    "esp-transport": (
         "esp-transport: the ESP payload is the UDP datagram (next header 17). The IP header is "
         "the carrier's, so the addresses of the traffic source are not carried; the receiver "
-        "clears the inner UDP checksum, which a NAT has made wrong (RFC 3948 section 3.1.2)."
+        "does not look at the inner UDP checksum, which a NAT makes wrong and the ICV replaces "
+        "(RFC 3948 section 3.1.2)."
     ),
-    Security.NONE: (
-        "none: the module's own IP and UDP headers carry the payload; with rohc, the ROHC packet "
-        "is the payload of the module's datagram to the HSE's ROHC port."
+    "rohc": (
+        "rohc: nothing is protected; the ROHC packet is the payload of the module's own datagram "
+        "to the HSE's ROHC port."
     ),
 }
 
@@ -82,7 +83,7 @@ class Configuration:
     @property
     def note(self) -> str | None:
         """What a reader of the table must know about this configuration, if anything."""
-        return _NOTES.get(self.security)
+        return _NOTES.get(self.name)
 
     @classmethod
     def parse(cls, name: str) -> Configuration:

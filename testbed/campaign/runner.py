@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from esp import keying
@@ -105,34 +106,50 @@ async def run_bench(
     await runner.run()
 
 
-class _HseWatch(ServerObserver):
-    """Our own HSE's side of a run: its datagrams and the passage of the message in flight."""
+class _InFlight:
+    """What is on its way just now: the comment of its packets, and who marks its stages."""
 
     def __init__(self) -> None:
-        self.capture: RunCapture | None = None
+        self.configuration = ""
         self.exchange: Exchange | None = None
+
+    @property
+    def note(self) -> str:
+        """Whose a packet is, so that a capture explains itself."""
+        if self.exchange is None:
+            return f"{self.configuration}: key exchange" if self.configuration else ""
+        return f"{self.configuration}: message {self.exchange.message.index}"
+
+
+class _HseWatch(ServerObserver):
+    """Our own HSE's side of a run: its datagrams, and the passage of the message in flight."""
+
+    def __init__(self, in_flight: _InFlight) -> None:
+        self._in_flight = in_flight
+        self.capture: RunCapture | None = None
         self.addresses: dict[HsePort, tuple[str, int]] = {}
 
     def passed(self, passage: Passage) -> None:
-        if self.exchange is not None:
-            self.exchange.passed_hse(passage)
+        if self._in_flight.exchange is not None:
+            self._in_flight.exchange.passed_hse(passage)
 
     def datagram(self, way: Way, port: HsePort, data: bytes, peer: tuple[str, int]) -> None:
         if self.capture is None:
             return
-        own = self.addresses[port]
+        own, note = self.addresses[port], self._in_flight.note
         if way is Way.IN:
-            self.capture.hse_packet(data, peer, own, uplink=True)
+            self.capture.hse_packet(data, peer, own, uplink=True, note=note)
         else:
-            self.capture.hse_packet(data, own, peer, uplink=False)
+            self.capture.hse_packet(data, own, peer, uplink=False, note=note)
 
 
 class _WireWatch(WireObserver):
     """The UE's side of a run: what its socket sends and receives, and its keys."""
 
-    def __init__(self, capture: RunCapture, directory: RunDirectory, write_keys: bool) -> None:
+    def __init__(self, in_flight: _InFlight, capture: RunCapture, key_table: Path | None) -> None:
+        self._in_flight = in_flight
         self._capture = capture
-        self._table = EspSaTable(directory.esp_sa_path) if write_keys else None
+        self._table = None if key_table is None else EspSaTable(key_table)
 
     def close(self) -> None:
         """Close the key table."""
@@ -140,14 +157,12 @@ class _WireWatch(WireObserver):
             self._table.close()
 
     def sent(self, session: UeSession, data: bytes, at: float) -> None:
-        self._capture.ue_packet(
-            data, session.local_address, (session.hse.host, session.port), uplink=True, at=at
-        )
+        hse, note = (session.hse.host, session.port), self._in_flight.note
+        self._capture.ue_packet(data, session.local_address, hse, uplink=True, at=at, note=note)
 
     def received(self, session: UeSession, data: bytes, at: float) -> None:
-        self._capture.ue_packet(
-            data, (session.hse.host, session.port), session.local_address, uplink=False, at=at
-        )
+        hse, note = (session.hse.host, session.port), self._in_flight.note
+        self._capture.ue_packet(data, hse, session.local_address, uplink=False, at=at, note=note)
 
     def keyed(self, keys: keying.Session) -> None:
         if self._table is None:
@@ -173,6 +188,7 @@ class _Runner:
         self._export_keys = export_keys
         self._progress = progress
         self._radio = RadioWatch()
+        self._in_flight = _InFlight()
         self._counts: Counter[str] = Counter()
         self._release_assistance = _RELEASE_ASSISTANCE[bench.module.release_assistance]
         self._active_time_s = 0.0
@@ -183,7 +199,7 @@ class _Runner:
         self._started = asyncio.get_running_loop().time()
         status = RunStatus.INTERRUPTED
         final = "failed"
-        watch = _HseWatch()
+        watch = _HseWatch(self._in_flight)
         with JournalWriter(self._directory.journal_path) as journal:
             self._journal = journal
             self._append(self._run_record())
@@ -222,12 +238,14 @@ class _Runner:
             comment=f"testbed {__version__}; a second is the run's own, "
             f"{bench.effective_time_scale:g} in a second of the wall",
         )
-        with capture, contextlib.closing(_WireWatch(capture, self._directory, write_keys)) as wire:
+        key_table = self._directory.esp_sa_path if write_keys else None
+        wire = _WireWatch(self._in_flight, capture, key_table)
+        with capture, contextlib.closing(wire):
             if hse.server is not None:
                 watch.capture = capture
                 watch.addresses = {port: hse.server.address(port) for port in HsePort}
             try:
-                await self._run_module(hse, wire, watch)
+                await self._run_module(hse, wire)
             finally:
                 watch.capture = None
 
@@ -263,7 +281,7 @@ class _Runner:
             },
         )
 
-    async def _run_module(self, hse: Hse, wire: _WireWatch, watch: _HseWatch) -> None:
+    async def _run_module(self, hse: Hse, wire: _WireWatch) -> None:
         bench = self._bench
         self._progress.phase(f"starting {bench.module.family} on {bench.module.port}")
 
@@ -288,6 +306,7 @@ class _Runner:
             for number, configuration in enumerate(bench.matrix):
                 await self._radio.settle(SETTLE_TIMEOUT_S)
                 self._progress.phase(f"{configuration.name}: opening the session")
+                self._in_flight.configuration = configuration.name
                 session = UeSession(
                     module,
                     configuration,
@@ -299,7 +318,7 @@ class _Runner:
                     release_assistance=self._release_assistance,
                     observer=wire,
                 )
-                await self._run_configuration(module, session, watch)
+                await self._run_configuration(module, session)
 
     async def _attach(self, module: Module) -> PowerSaving:
         description = self._bench.module
@@ -315,9 +334,7 @@ class _Runner:
         await module.attach(apn=description.apn, timeout_s=description.attach_timeout_s)
         return await module.power_saving()
 
-    async def _run_configuration(
-        self, module: Module, session: UeSession, watch: _HseWatch
-    ) -> None:
+    async def _run_configuration(self, module: Module, session: UeSession) -> None:
         loop = asyncio.get_running_loop()
         try:
             record = await session.open()
@@ -330,7 +347,7 @@ class _Runner:
             for position, message in enumerate(self._messages):
                 await self._wait_for(due[position])
                 next_due = due[position + 1] if position + 1 < len(due) else None
-                await self._run_message(module, session, message, watch, next_due)
+                await self._run_message(module, session, message, next_due)
         finally:
             await session.close()
 
@@ -345,19 +362,18 @@ class _Runner:
         module: Module,
         session: UeSession,
         message: Message,
-        watch: _HseWatch,
         next_due: float | None,
     ) -> None:
         loop = asyncio.get_running_loop()
         already_connected = self._radio.connected
         exchange = Exchange(message=message, submitted_at=loop.time())
-        watch.exchange = exchange
+        self._in_flight.exchange = exchange
         try:
             await exchange_message(session, exchange, answer_timeout_s=self._bench.answer_timeout_s)
             radio = await self._radio_report(module)
             await self._settle(next_due)
         finally:
-            watch.exchange = None
+            self._in_flight.exchange = None
         self._mark_radio(exchange)
         record = self._message_record(exchange, session, radio, already_connected, next_due)
         self._write(record)

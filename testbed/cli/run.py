@@ -190,7 +190,7 @@ def _run(
             seed=bench.seed,
             time_kind=TimeKind.REAL if scale == 1.0 else TimeKind.SCALED,
             time_scale=scale,
-            notes=traffic.notes,
+            notes=(*traffic.notes, *(one.note for one in bench.matrix if one.note is not None)),
         )
     )
     metrics = RunMetrics(directory.name)

@@ -278,7 +278,7 @@ class Protection(StackLayer):
     ) -> None:
         self._outbound = outbound
         self._inbound = inbound
-        self._suite = suite
+        self.suite = suite
 
     def down(self, unit: Unit, now: float) -> None:
         """Number, pad, seal."""
@@ -297,7 +297,7 @@ class Protection(StackLayer):
         unit.next_header = opened.next_header
 
     def _count(self, unit: Unit, payload_bytes: int, packet_bytes: int) -> None:
-        parts = esp.esp_parts(self._suite, payload_bytes, packet_bytes)
+        parts = esp.esp_parts(self.suite, payload_bytes, packet_bytes)
         unit.counts[Layer.ESP_HEADER] = parts.header
         unit.counts[Layer.ESP_IV] = parts.iv
         unit.counts[Layer.ESP_PADDING] = parts.padding

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import esp
 import rohc
-from firmware_bridge import CommandFailed, ModuleError, ModuleTimeout, PayloadTooLarge, SocketLost
+from firmware_bridge import CommandFailed, ModuleTimeout, PayloadTooLarge, SendReceipt, SocketLost
 from testbed.analysis.bytes import LayerBytes
 from testbed.errors import UsageError
 from testbed.hse import Passage
@@ -93,28 +93,9 @@ async def exchange_message(
         UsageError: the message does not fit the module's socket; the text gives the figures.
         firmware_bridge.ModuleError: the module fails in a way that ends the run.
     """
-    loop = asyncio.get_running_loop()
     exchange.mark(Stage.SUBMITTED, exchange.submitted_at)
-    unit = Unit(data=exchange.message.packet)
-    for layer in session.stack.layers:
-        layer.down(unit, loop.time())
-        if layer.down_stage is not None:
-            exchange.mark(layer.down_stage, loop.time())
-    exchange.uplink_bytes = unit.layer_bytes
-    exchange.uplink_packet = unit.packet_type
     try:
-        receipt = await session.send(unit.data)
-    except PayloadTooLarge as error:
-        overhead = len(unit.data) - len(exchange.message.payload)
-        raise UsageError(
-            f"message {exchange.message.index} has {len(exchange.message.payload)} octets, "
-            f"{len(unit.data)} as {session.configuration.name}; the module's socket takes "
-            f"{session.max_payload}",
-            hint=(
-                f"At most {max(session.max_payload - overhead, 0)} octets of payload fit here: "
-                "choose another configuration or shorter messages."
-            ),
-        ) from error
+        receipt = await _send(session, exchange)
     except (CommandFailed, ModuleTimeout, SocketLost) as error:
         exchange.outcome = Outcome.FAILED
         exchange.reason = f"not sent: {error}"
@@ -122,6 +103,37 @@ async def exchange_message(
     exchange.mark(Stage.AT_WRITTEN, receipt.written_at)
     exchange.mark(Stage.ACCEPTED, receipt.accepted_at)
     await _await_answer(session, exchange, exchange.submitted_at + answer_timeout_s)
+
+
+async def _send(session: UeSession, exchange: Exchange) -> SendReceipt:
+    """Take the message down the stack and give it to the module, on a new socket if need be."""
+    loop = asyncio.get_running_loop()
+    for again in (True, False):
+        await session.ensure_open()
+        unit = Unit(data=exchange.message.packet)
+        for layer in session.stack.layers:
+            layer.down(unit, loop.time())
+            if layer.down_stage is not None:
+                exchange.mark(layer.down_stage, loop.time())
+        exchange.uplink_bytes = unit.layer_bytes
+        exchange.uplink_packet = unit.packet_type
+        try:
+            return await session.send(unit.data)
+        except PayloadTooLarge as error:
+            room = session.stack.largest_payload(unit, session.max_payload)
+            raise UsageError(
+                f"message {exchange.message.index} has {len(exchange.message.payload)} octets, "
+                f"{len(unit.data)} as {session.configuration.name}; the module's socket takes "
+                f"{session.max_payload}",
+                hint=(
+                    f"At most {room} octets of payload fit here: choose another configuration, "
+                    "or shorter messages."
+                ),
+            ) from error
+        except SocketLost:
+            if not again:
+                raise
+    raise AssertionError("unreachable")
 
 
 async def _await_answer(session: UeSession, exchange: Exchange, deadline: float) -> None:
@@ -170,8 +182,3 @@ def _climb(session: UeSession, unit: Unit) -> float | None:
         if layer.up_stage is Stage.UNPROTECTED:
             unprotected_at = loop.time()
     return unprotected_at
-
-
-def is_fatal(error: ModuleError) -> bool:
-    """Whether a module's failure ends the run rather than one message."""
-    return not isinstance(error, (CommandFailed, ModuleTimeout, SocketLost))

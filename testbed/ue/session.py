@@ -186,21 +186,27 @@ class UeSession:
         self._stack = self._new_stack(keys)
         return record
 
+    async def ensure_open(self) -> None:
+        """Open the socket again if the module has lost it, as deep sleep does.
+
+        Call it before a message goes down the stack: without security a new socket begins new
+        ROHC contexts.
+        """
+        if self._socket is None or self._socket.closed:
+            await self._open_socket()
+
     async def send(self, data: bytes) -> SendReceipt:
-        """Send one datagram; a socket that the module lost in deep sleep is opened again."""
-        for last_try in (False, True):
-            socket = self._socket
-            if socket is None or socket.closed:
-                socket = await self._open_socket()
-            try:
-                receipt = await socket.send(data, self._release_assistance)
-            except SocketLost:
-                if last_try:
-                    raise
-                continue
-            self._observer.sent(self, data, receipt.written_at)
-            return receipt
-        raise AssertionError("unreachable")
+        """Send one datagram.
+
+        Raises:
+            firmware_bridge.SocketLost: the module has lost the socket, and nothing was sent.
+            firmware_bridge.ModuleError: whatever else keeps the module from it.
+        """
+        if self._socket is None:
+            raise RuntimeError("the session is not open")
+        receipt = await self._socket.send(data, self._release_assistance)
+        self._observer.sent(self, data, receipt.written_at)
+        return receipt
 
     async def receive(self, timeout_s: float) -> Received:
         """Wait for a datagram.
@@ -264,6 +270,7 @@ class UeSession:
         hint = ""
         for wait_s in self._timeouts.waits_s:
             attempts += 1
+            await self.ensure_open()
             await self.send(request)
             deadline = loop.time() + wait_s
             while True:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import rohc
 from esp import keying
 from esp.rohcoipsec import CompressedTunnel
+from testbed.analysis.bytes import Layer
 from testbed.bench import Compression as CompressionKind
 from testbed.bench import Configuration, Security
 from testbed.ue.layers import (
@@ -44,6 +45,32 @@ class UeStack:
         for layer in reversed(self.layers):
             layer.up(unit, now)
         return unit
+
+    def largest_payload(self, unit: Unit, limit: int) -> int:
+        """The largest application payload that fits where this packet did not.
+
+        Args:
+            unit: a packet that went down the stack.
+            limit: octets that the module's socket takes.
+
+        Returns:
+            Octets of payload whose packet, with headers as large as this one's, has at most
+            ``limit`` octets; 0 when not even the headers fit.
+        """
+        counts = unit.counts
+        inner = counts.get(Layer.INNER_IP, 0) + counts.get(Layer.INNER_UDP, 0)
+        inner += counts.get(Layer.ROHC_HEADER, 0)
+        fixed = len(unit.data) - counts[Layer.APPLICATION] - counts.get(Layer.ESP_PADDING, 0)
+        protections = [layer for layer in self.layers if isinstance(layer, Protection)]
+
+        def size(payload: int) -> int:
+            padding = sum(layer.suite.padding_bytes(inner + payload) for layer in protections)
+            return fixed + payload + padding
+
+        payload = max(limit - fixed, 0)
+        while payload > 0 and size(payload) > limit:
+            payload -= 1
+        return payload
 
 
 def rohc_pair() -> tuple[rohc.Compressor, rohc.Decompressor]:
