@@ -118,7 +118,10 @@ class ThreadedLine:
 
     def _shut(self) -> None:
         self._writer.shutdown(wait=True)
+        socket = getattr(self._serial, "_socket", None)
         self._serial.close()
+        if socket is not None:
+            socket.close()  # pyserial leaves it open when the server hung up first
         self._reader.join(READ_TIMEOUT_S * 4)
 
     def _call(self, function: Any, *arguments: Any) -> None:
