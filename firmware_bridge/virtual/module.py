@@ -13,6 +13,7 @@ import ipaddress
 import random
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 from firmware_bridge.virtual.actions import (
     Action,
@@ -27,6 +28,7 @@ from firmware_bridge.virtual.current import Draw, Energy
 from firmware_bridge.virtual.dialects import dialect
 from firmware_bridge.virtual.equipment import UserEquipment
 from firmware_bridge.virtual.observer import Counters
+from firmware_bridge.virtual.parameters import BC66_CURRENTS, FAMILY_CURRENTS
 from firmware_bridge.virtual.radio import Signal
 from firmware_bridge.virtual.rrc import ConnectionState
 from firmware_bridge.virtual.scheduler import Timer, Timers
@@ -60,7 +62,8 @@ class VirtualModule:
         now: float = 0.0,
     ) -> None:
         self.family = family
-        self.settings = settings or ModuleSettings()
+        session = dialect(family)
+        self.settings = _with_currents(settings or ModuleSettings(), family)
         self.seed = seed
         self.timers = Timers()
         """Used by the parts of the module only."""
@@ -72,6 +75,8 @@ class VirtualModule:
         self._arrived = now
         self._sent = now
         self._asleep = False
+        self._lock_s = self.settings.power.sleep_lock_s
+        self._sleep_depth = "deep"
         self._waking: Timer | None = None
         self._booting = False
         self._silent_until = now
@@ -84,7 +89,7 @@ class VirtualModule:
         self._handles = 0
         self.equipment = UserEquipment(self.settings, seed, self.timers, self)
         """The radio side; for the dialect."""
-        self._session: Session = dialect(family)(self, random.Random(f"{seed}/line"))
+        self._session: Session = session(self, random.Random(f"{seed}/line"))
         if self.settings.booted:
             self._session.booted()
             self._restart_lock()
@@ -301,6 +306,7 @@ class VirtualModule:
         def ready() -> None:
             if session is self._session:
                 self._booting = False
+                session.announce()
                 session.booted()
                 self._restart_lock()
 
@@ -320,22 +326,24 @@ class VirtualModule:
         self._lock_s = seconds
         self._restart_lock()
 
-    _lock_s: float | None = None
+    def set_sleep(self, depth: str) -> None:
+        """For the dialect: how deeply the module may sleep: ``none``, ``light`` or ``deep``."""
+        self._sleep_depth = depth
+        self._restart_lock()
 
     def _restart_lock(self) -> None:
         _cancel(self._lock)
-        lock_s = self.settings.power.sleep_lock_s if self._lock_s is None else self._lock_s
-        self._lock = self.timers.after(lock_s, self._doze)
+        self._lock = self.timers.after(self._lock_s, self._doze)
         self.equipment.set_processor("awake")
 
     def _doze(self) -> None:
         """The sleep lock is over: sleep as deeply as the radio's state allows."""
         self._lock = None
-        if self._asleep or self._booting:
+        if self._asleep or self._booting or self._sleep_depth == "none":
             return
         if not self._session.idle:
             self._restart_lock()
-        elif self.equipment.state is ConnectionState.POWER_SAVING:
+        elif self._sleep_depth == "deep" and self.equipment.state is ConnectionState.POWER_SAVING:
             self._session.falling_asleep()
             self._asleep = True
             self._record(EventKind.FELL_ASLEEP)
@@ -395,6 +403,14 @@ class VirtualModule:
 
     def _record(self, kind: EventKind, value: int = 0) -> None:
         self._events.append(Event(at=self.timers.now, kind=kind, value=value))
+
+
+def _with_currents(settings: ModuleSettings, family: str) -> ModuleSettings:
+    """Fill in what a module of the family draws, where the settings don't say."""
+    if settings.power.currents is not None:
+        return settings
+    currents = FAMILY_CURRENTS.get(family.lower(), BC66_CURRENTS)
+    return replace(settings, power=replace(settings.power, currents=currents))
 
 
 def _cancel(*timers: Timer | None) -> None:

@@ -6,7 +6,7 @@ chosen so that the published results beside it come out (see ``tests/firmware_br
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = [
     "ATTACH_SIGNALLING",
@@ -15,6 +15,7 @@ __all__ = [
     "CURRENT_SOURCES",
     "DETACH_SIGNALLING",
     "DOWNLINK_BLOCK_BITS",
+    "FAMILY_CURRENTS",
     "NAS_OVERHEAD_BYTES",
     "PAGING_S",
     "RELEASE_BYTES",
@@ -214,6 +215,14 @@ BC66_CURRENTS = Currents(
     transmit_a=((0.0, 0.070), (10.0, 0.100), (23.0, 0.220)),
 )
 """A module of the BC66 class at 3.3 V."""
+
+FAMILY_CURRENTS: dict[str, Currents] = {
+    "bc66": BC66_CURRENTS,
+    "bc660k": replace(BC66_CURRENTS, deep_sleep_a=0.8e-6),
+    "bc95": replace(BC66_CURRENTS, deep_sleep_a=3.0e-6),
+}
+"""By family: deep sleep is 0.8 uA for a BC660K-GL (Quectel hardware design) and 9.9 uW at 3.3 V for
+the BC95 class (peteryej/LoRaWAN-NBIoTEnergyModels); the rest as for the BC66."""
 
 CURRENT_SOURCES: dict[str, str] = {
     "off_a": "definition",

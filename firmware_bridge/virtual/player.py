@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from firmware_bridge.virtual.current import Meter, Part, transmit_current_a
+from firmware_bridge.virtual.parameters import BC66_CURRENTS
 from firmware_bridge.virtual.radio import Activity, Segment
 from firmware_bridge.virtual.rrc import ConnectionState
 from firmware_bridge.virtual.scheduler import Timer, Timers
@@ -28,7 +29,7 @@ class RadioPlayer:
     """
 
     def __init__(self, settings: ModuleSettings, timers: Timers) -> None:
-        self._currents = settings.power.currents
+        self._currents = settings.power.currents or BC66_CURRENTS
         self._monitoring = settings.network.connected_monitoring
         self._timers = timers
         self._timer: Timer | None = None

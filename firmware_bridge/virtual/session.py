@@ -336,8 +336,11 @@ class Session:
         """What the module prints before its interpreter runs."""
         return b""
 
+    def announce(self) -> None:
+        """After a boot: print what follows the boot lines."""
+
     def booted(self) -> None:
-        """The interpreter runs: print what follows the boot lines, switch the radio on."""
+        """The interpreter runs: switch the radio on."""
 
     def restarted(self) -> Session:
         """The session that begins after a reset, with what the module keeps over it."""

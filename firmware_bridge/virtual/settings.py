@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from firmware_bridge.virtual.parameters import (
-    BC66_CURRENTS,
     COVERAGE_LEVELS,
     CoverageLevel,
     Currents,
@@ -143,8 +142,8 @@ class PowerSettings:
 
     voltage_v: float = 3.3
     """Supply voltage."""
-    currents: Currents = BC66_CURRENTS
-    """Draw by activity."""
+    currents: Currents | None = None
+    """Draw by activity; None takes the family's figures (``parameters.FAMILY_CURRENTS``)."""
     trace_length: int = 0
     """How many of the latest changes of current to keep (``VirtualModule.take_current_trace``)."""
     sleep_lock_s: float = 10.0

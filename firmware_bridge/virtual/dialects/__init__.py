@@ -17,6 +17,7 @@ __all__ = ["FAMILIES", "dialect"]
 
 _DIALECTS: dict[str, tuple[str, str]] = {
     "bc66": ("firmware_bridge.virtual.dialects.bc66", "Bc66"),
+    "bc660k": ("firmware_bridge.virtual.dialects.bc660k", "Bc660k"),
 }
 
 FAMILIES: tuple[str, ...] = tuple(_DIALECTS)

@@ -133,7 +133,11 @@ class Quectel(QuectelSockets):
             session.event_reports = self.event_reports
             session.echo = self.echo
             session.error_format = self.error_format
+            session.send_hex, session.receive_hex = self.send_hex, self.receive_hex
         return session
+
+    def functionality_reached(self) -> None:
+        """CFUN=1 has been answered; some families say more."""
 
     def request_power_saving(self) -> None:
         """Ask the network for what CPSMS says."""

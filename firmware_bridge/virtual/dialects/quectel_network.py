@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from firmware_bridge.virtual.commands import Arguments, BadArgument
 from firmware_bridge.virtual.dialects.quectel import (
@@ -14,6 +15,8 @@ from firmware_bridge.virtual.dialects.quectel import (
 from firmware_bridge.virtual.dialects.table import Answer, CommandFailed, Later
 from firmware_bridge.virtual.radio import Activity
 from firmware_bridge.virtual.rrc import ConnectionState
+
+Q = TypeVar("Q", bound=Quectel)
 
 _SCAN_S = 8.0  # COPS=?, a few bands
 
@@ -103,12 +106,12 @@ def set_functionality(session: Quectel, arguments: Arguments) -> Answer | Later:
     reset = arguments.integer(1, 0, 1, default=0)
     if level not in (0, 1, 4):
         raise BadArgument(f"no functionality {level}")
-    session.functionality = level
+    before, session.functionality = session.functionality, level
     if reset:
         return Answer(then=session.module.restart)
     if level == 1:
         session.switch_on()
-        return Answer()
+        return Answer(then=session.functionality_reached if before != 1 else None)
     equipment = session.module.equipment
 
     def start(answer: Callable[[Answer], None]) -> None:
@@ -290,6 +293,7 @@ def extended_quality(session: Quectel, _: Arguments) -> Answer:
 def engineering(session: Quectel, arguments: Arguments) -> Answer:
     """``AT+QENG=``: 0 cell, 2 times, 3 state."""
     mode = arguments.integer(0, 0, 3)
+    per_second = 1000 if arguments.integer(1, 0, 1, default=1) == 0 else 10
     module, network = session.module, session.settings.network
     if mode == 0:
         if not heard(session):
@@ -307,11 +311,11 @@ def engineering(session: Quectel, arguments: Arguments) -> Answer:
             )
         )
     if mode == 2:
-        tenths = [
-            round(module.equipment.seconds(activity) * 10)
+        times = [
+            round(module.equipment.seconds(activity) * per_second)
             for activity in (Activity.ASLEEP, Activity.RECEIVING, Activity.TRANSMITTING)
         ]
-        return Answer(lines=(f"+QENG: 3,{tenths[0]},{tenths[1]},{tenths[2]}",))
+        return Answer(lines=(f"+QENG: 3,{times[0]},{times[1]},{times[2]}",))
     if mode == 3:
         plmn = f'"0x{network.plmn[:3]},0x{network.plmn[3:]}"'
         emm = "REG" if module.equipment.registered else "DEREG"
@@ -338,6 +342,6 @@ def chip_identity(session: Quectel, _: Arguments) -> Answer:
     return Answer(lines=(session.manufacturer, session.model, f"Revision: {session.chip}"))
 
 
-def reading(form: Callable[[Quectel], str]) -> Callable[[Quectel, Arguments], Answer]:
+def reading(form: Callable[[Q], str]) -> Callable[[Q, Arguments], Answer]:
     """A read form that shows one line."""
     return lambda session, _: Answer(lines=(form(session),))
