@@ -18,14 +18,15 @@ from typing import Final
 __all__ = ["LatencySummary", "Quantile", "computing_time", "summarise_latency"]
 
 _COMPUTING: Final = (
-    ("submitted", ("protected", "compressed")),
+    ("compressed", ("protected",)),
     ("hse_received", ("hse_answered", "hse_decompressed", "hse_verified")),
     ("received", ("delivered", "unprotected")),
 )
 """Stretches of a message's way in which nothing but UE stack and HSE work: begin, ends to look for.
 
-Without security and compression there is no stage between submission and the AT command, and the
-first stretch is not counted."""
+What lies between submission and the stack's first stage is not among them: the module's socket may
+have to be opened again there, after a deep sleep.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -256,10 +256,9 @@ def _notes(
         yield "The journal's last line was not written whole and is dropped."
     for row in rows:
         if row.unanswered:
-            why = ", ".join(f"{reason}: {count}" for reason, count in row.reasons)
             yield (
                 f"{row.configuration}: {row.unanswered} of {row.messages} messages got no answer "
-                f"({why}). They count in the quantiles as slower than the time-out."
+                f"({_why(row.reasons)}). They count in the quantiles as slower than the time-out."
             )
         median = row.latency.median
         if (
@@ -277,6 +276,13 @@ def _notes(
                 f"{row.configuration}: its energy comes from {len(row.energy)} meters or models, "
                 "which are not mixed; the table shows the first."
             )
+
+
+def _why(reasons: Sequence[tuple[str, int]], shown: int = 3) -> str:
+    """The most frequent reasons with their counts, the others as one number."""
+    text = ", ".join(f"{reason}: {count}" for reason, count in reasons[:shown])
+    others = sum(count for _, count in reasons[shown:])
+    return f"{text} and {others} others" if others else text
 
 
 def _rohc_saving(rows: Sequence[ConfigurationRow]) -> RohcSaving | None:

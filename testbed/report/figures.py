@@ -42,7 +42,7 @@ def quantile(value: Quantile | None) -> str:
         return NOTHING
     if not value.censored:
         return seconds(value.value_s)
-    return "not answered" if value.value_s is None else f"> {seconds(value.value_s)}"
+    return "not answered" if value.value_s is None else f"> {value.value_s:g} s"
 
 
 def byte_count(value: float | None, *, zero: str = "0") -> str:

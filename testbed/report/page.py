@@ -97,7 +97,15 @@ def _main(
         sections.plot_section("Latency", latency, without="No message was answered."),
         sections.energy_section(summary, energy),
         sections.plot_section(
-            "One message", waterfall, without="No answered message has stages to show."
+            "One message",
+            waterfall,
+            element(
+                "p",
+                "A bar ends when its stage was reached, and begins at the stage before. After deep "
+                "sleep the first one includes opening the module's socket again.",
+                class_="soft small",
+            ),
+            without="No answered message has stages to show.",
         ),
         sections.sessions_section(summary),
         sections.manifest_section(view.manifest),

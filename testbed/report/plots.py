@@ -68,21 +68,21 @@ _HOST, _SERIAL, _RADIO, _HSE, _TAIL = "#0d9488", "#d69e12", "#4f8df5", "#a855f7"
 
 _STEPS: Final[dict[Stage, tuple[str, str]]] = {
     Stage.SUBMITTED: ("submitted", _HOST),
-    Stage.COMPRESSED: ("ROHC compresses", _HOST),
-    Stage.PROTECTED: ("ESP protects", _HOST),
+    Stage.COMPRESSED: ("ROHC compressed", _HOST),
+    Stage.PROTECTED: ("ESP protected", _HOST),
     Stage.AT_WRITTEN: ("AT command written", _SERIAL),
-    Stage.ACCEPTED: ("module accepts", _SERIAL),
-    Stage.RRC_CONNECTED: ("radio connects", _RADIO),
-    Stage.HSE_RECEIVED: ("uplink to the HSE", _RADIO),
-    Stage.HSE_VERIFIED: ("HSE verifies", _HSE),
-    Stage.HSE_DECOMPRESSED: ("HSE decompresses", _HSE),
-    Stage.HSE_ANSWERED: ("HSE answers", _HSE),
-    Stage.RECEIVED: ("downlink to the host", _RADIO),
-    Stage.UNPROTECTED: ("ESP unprotects", _HOST),
+    Stage.ACCEPTED: ("module accepted", _SERIAL),
+    Stage.RRC_CONNECTED: ("radio connected", _RADIO),
+    Stage.HSE_RECEIVED: ("HSE received", _RADIO),
+    Stage.HSE_VERIFIED: ("HSE verified", _HSE),
+    Stage.HSE_DECOMPRESSED: ("HSE decompressed", _HSE),
+    Stage.HSE_ANSWERED: ("HSE answered", _HSE),
+    Stage.RECEIVED: ("host received", _RADIO),
+    Stage.UNPROTECTED: ("ESP unprotected", _HOST),
     Stage.DELIVERED: ("delivered", _HOST),
-    Stage.RELEASED: ("radio tail to release", _TAIL),
+    Stage.RELEASED: ("radio released", _TAIL),
 }
-"""What happened between the stage before and this one, and the colour of who did it."""
+"""What has happened when a stage is reached, and the colour of who did it."""
 
 
 _CATEGORIES: Final[dict[str, Any]] = {

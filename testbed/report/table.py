@@ -70,7 +70,7 @@ def render_table(summary: RunSummary) -> Table:
     )
     line("total per downlink message", lambda row: _mean(row.downlink, row.downlink.total))
     if any(row.session for row in rows):
-        line("session set-up, bytes", _session_bytes)
+        line("session set-up, up / down", _session_bytes)
     table.add_section()
     kinds = figures.energy_kinds(rows)
     if kinds:
@@ -127,7 +127,7 @@ def _mean(means: LayerMeans, value: float) -> str:
 def _session_bytes(row: ConfigurationRow) -> str:
     if row.session is None:
         return figures.NOTHING
-    return f"{row.session.bytes_up} up, {row.session.bytes_down} down"
+    return f"{row.session.bytes_up} / {row.session.bytes_down}"
 
 
 def _tail(row: ConfigurationRow) -> str:

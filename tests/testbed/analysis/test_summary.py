@@ -202,6 +202,14 @@ def test_there_is_no_saving_without_both_sides(missing: str) -> None:
     assert summarise(kept).rohc_saving is None
 
 
+def test_many_reasons_are_shortened_in_the_note_and_whole_in_the_row() -> None:
+    lost = [message("none", n, None, reason=f"reason {n % 5}") for n in range(15)]
+    summary = summarise([RUN, *lost, message("none", 15, None, reason="reason 4"), END])
+    assert summary.rows[0].reasons[0] == ("reason 4", 4)
+    assert len(summary.rows[0].reasons) == 5
+    assert any("(reason 4: 4, reason 0: 3, reason 1: 3 and 6 others)" in n for n in summary.notes)
+
+
 def test_energy_is_a_mean_per_message_with_its_kind_and_model() -> None:
     dearer = dataclasses.replace(ENERGY, total_j=3.0, tail_j=2.2)
     row = summarise([RUN, message("none", 0), message("none", 1, energy=dearer), END]).rows[0]
@@ -239,7 +247,7 @@ def test_a_complete_run_without_losses_has_no_notes_of_its_own() -> None:
 
 
 def test_computing_is_averaged_and_noted_where_it_matters() -> None:
-    stages = {"submitted": 0.0, "protected": 0.001, "received": 0.9, "delivered": 0.902}
+    stages = {"compressed": 0.0, "protected": 0.001, "received": 0.9, "delivered": 0.902}
     quick = message("esp-tunnel", 0, 0.902, stages_s=stages)
     summary = summarise([RUN, message("none", 0), quick, END])
     assert summary.rows[0].computing_s is None

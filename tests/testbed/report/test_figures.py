@@ -27,7 +27,7 @@ def test_seconds_carry_their_unit(value: float | None, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("value_s", "censored", "text"),
-    [(2.5, False, "2.50 s"), (40.0, True, "> 40.0 s"), (None, True, "not answered")],
+    [(2.5, False, "2.50 s"), (40.0, True, "> 40 s"), (None, True, "not answered")],
 )
 def test_a_censored_quantile_is_shown_as_a_bound(
     value_s: float | None, censored: bool, text: str

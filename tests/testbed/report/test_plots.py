@@ -134,7 +134,7 @@ def test_a_waterfall_goes_from_submission_to_delivery_without_gaps(view: RunView
     record = view.staged[0].record
     assert figure.variants[0].label == f"rohc+esp-tunnel: median message, number {record.index}"
     (trace,) = figure.variants[0].data
-    assert trace["y"][0] == "ROHC compresses"
+    assert trace["y"][0] == "ROHC compressed"
     assert trace["y"][-1] == "delivered"
     assert trace["base"][0] == 0
     assert trace["base"][1:] == trace["customdata"][:-1]
@@ -146,7 +146,7 @@ def test_the_radio_tail_has_a_waterfall_of_its_own(view: RunView) -> None:
     assert figure is not None
     tails = [v for v in figure.variants if v.label.endswith("with the radio tail")]
     assert len(tails) == 3
-    assert all(v.data[0]["y"][-1] == "radio tail to release" for v in tails)
+    assert all(v.data[0]["y"][-1] == "radio released" for v in tails)
 
 
 def test_stages_that_overlap_are_drawn_in_the_order_of_time(sample: ModuleType) -> None:

@@ -83,7 +83,7 @@ def test_the_foot_notes_say_what_rohc_saves_and_what_was_given(summary: RunSumma
 
 
 def test_computing_is_shown_where_it_was_observed(summary: RunSummary) -> None:
-    assert line(printed(summary), "of it computing")[-2:] == ["1.9", "ms"]
+    assert line(printed(summary), "of it computing")[-2:] == ["1.6", "ms"]
     unknown = tuple(dataclasses.replace(row, computing_s=None) for row in summary.rows)
     assert "computing" not in printed(dataclasses.replace(summary, rows=unknown))
 
