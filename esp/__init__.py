@@ -16,13 +16,15 @@ The room's shelves::
     datagram         whole IP packets: tunnel and transport mode, IPv4 and IPv6
     encapsulation    ESP in UDP and its neighbours on port 4500 (RFC 3948)
     checksum         inner checksums of transport mode behind a NAT
+    store            numbers that survive a restart; store_file keeps them in a file
     rohcoipsec       header compression inside a tunnel (RFC 5858): the one door to the rohc package
     keying           where the keys of a session come from
     errors           the tree of exceptions and the registry of reasons
 
-No socket, thread, clock or logger lives here: octets and the time go in, octets and records come
-out. Everything that a remote party can cause is an :class:`~esp.errors.RemoteError` with a
-``reason``; everything else is the caller's :class:`~esp.errors.LocalError`.
+No socket, thread, clock or logger lives here, and no file but in ``store_file``: octets and the
+time go in, octets and records come out. Everything that a remote party can cause is an
+:class:`~esp.errors.RemoteError` with a ``reason``; everything else is the caller's
+:class:`~esp.errors.LocalError`.
 """
 
 from esp.database import Entry, SecurityAssociationDatabase

@@ -9,6 +9,8 @@
     |   +-- ForbiddenSuite         the policy in force does not allow this suite
     |   +-- AssociationEnded       its hard lifetime is over, or end() was called
     |   +-- SequenceExhausted      the last sequence number is used: re-key, numbers never cycle
+    |   +-- StoreBusy              another process has the sequence store open
+    |   +-- StoreDamaged           the sequence store can't be trusted: re-key everything
     |   +-- WeakSecret             (ValueError) a configured secret is too short
     |   +-- PayloadTooLarge        (ValueError) with the size and the largest that fits
     |   +-- MalformedLocalPacket   (ValueError) a packet to be protected is not what its header says
@@ -58,6 +60,8 @@ __all__ = [
     "Replayed",
     "ReservedSpi",
     "SequenceExhausted",
+    "StoreBusy",
+    "StoreDamaged",
     "Truncated",
     "UnexpectedMessage",
     "UnknownIdentity",
@@ -128,6 +132,14 @@ class AssociationEnded(LocalError):
 
 class SequenceExhausted(LocalError):
     """The sender used its last sequence number; RFC 4303 section 3.3.3 forbids to cycle."""
+
+
+class StoreBusy(LocalError):
+    """Another process has the sequence store open."""
+
+
+class StoreDamaged(LocalError):
+    """The sequence store can't be trusted: no number in it may be used again."""
 
 
 class WeakSecret(LocalError, ValueError):
