@@ -88,9 +88,9 @@ class Compressor:
         channel: Channel,
         *,
         mode: str = "O",
-        optimistic_repeats: int = 3,
-        ir_refresh_packets: int = 1000,
-        fo_refresh_packets: int = 250,
+        optimistic_repeats: int = 4,
+        ir_refresh_packets: int = 500,
+        fo_refresh_packets: int = 50,
         ir_refresh_s: float = 0.0,
         fo_refresh_s: float = 0.0,
         rtp_ports: Iterable[int] = frozenset(),
@@ -448,6 +448,7 @@ class Compressor:
             or level.extensions
             or context.ir_left
             or context.dyn_left
+            or context.long_crc_left
             or context.mode == Mode.RELIABLE
             or tracker.pending()
             or tracker.strikes

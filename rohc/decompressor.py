@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from rohc import framing
 from rohc.channel import Channel, Mode, Profile, mode_of
+from rohc.decompression.clock import Clock
 from rohc.decompression.context import (
     SEEN_PACKETS,
     DecompressorContext,
@@ -34,7 +35,7 @@ from rohc.profiles.spec import Spec
 
 __all__ = ["Decompressed", "Decompressor"]
 
-DOUBT_PACKETS = 1
+DOUBT_PACKETS = 2
 """How many packets with a short CRC are held back after a failure until the next one confirms."""
 TRIAL_FAILURES_MAX = 2
 """From this many consecutive failures on no new repair is tried; an update must come."""
@@ -83,6 +84,7 @@ class Decompressor:
         self._max_cid = channel.max_cid
         self._allowed = frozenset(int(profile) for profile in channel.profiles)
         self._unsupported: set[int] = set()
+        self._clock = Clock()
         self._policy = Policy(self.mode, self._large)
         self._contexts: dict[int, DecompressorContext] = {}
 
@@ -107,7 +109,7 @@ class Decompressor:
         """
         if not data:
             raise RohcUsageError("an empty packet cannot be decompressed")
-        made = self._hot(data) if late_by is None else None
+        made = self._hot(data, now) if late_by is None else None
         if made is not None:
             return made
         at = 0
@@ -129,7 +131,7 @@ class Decompressor:
             error.feedback_received = received
             raise
 
-    def _hot(self, data: bytes) -> Decompressed | None:
+    def _hot(self, data: bytes, now: float | None) -> Decompressed | None:
         """A UO-0 of a settled UDP flow, or None when this is something else."""
         first = data[0]
         cid = 0
@@ -152,6 +154,8 @@ class Decompressor:
         packet = steady.decompress(first, data, at)
         if packet is None:
             return None
+        if now is not None:
+            self._clock.arrived(cid, now, 1)
         header_bytes = at + steady.tail_octets
         return Decompressed(packet, b"", b"", "UO-0", cid, 2, header_bytes)
 
@@ -186,7 +190,7 @@ class Decompressor:
             if first >= 0xE0:
                 raise MalformedPacket(f"no Normal packet begins with 0x{first:02x}", cid=cid)
             return Decompressed(body, b"", received, "Normal", cid, 0, octets)
-        return self._compressed(context, context.spec, body, octets, received, late_by)
+        return self._compressed(context, context.spec, body, octets, received, now, late_by)
 
     def _split_cid(self, framed: bytes) -> tuple[int, int, bytes]:
         """The CID, how many octets it takes, and the packet without them."""
@@ -388,6 +392,7 @@ class Decompressor:
         body: bytes,
         octets: int,
         received: bytes,
+        now: float | None,
         late_by: int | None,
     ) -> Decompressed:
         headers = context.headers
@@ -410,7 +415,7 @@ class Decompressor:
         if context.trial is None:
             finding = find(context, spec, headers, fields, body, late_by)
         if finding is None:
-            finding = self._on_trial(context, spec, headers, fields, body)
+            finding = self._on_trial(context, spec, headers, fields, body, now)
         if finding is None or finding.doubtful:
             error = CrcFailure(f"the CRC of {fields.name} does not match", cid=cid)
             error.feedback = self._policy.failed(context, update=fields.kind == 2)
@@ -423,6 +428,8 @@ class Decompressor:
                 error = CrcFailure(f"{fields.name} is held back after a failure", cid=cid)
                 raise error
             changed = context.failures > 0 or differs(headers, candidate.updated)
+            if now is not None:
+                self._clock.arrived(cid, now, finding.ahead)
             context.accept(candidate.updated, finding.ahead)
             context.settle()
             if fields.lists is not None:
@@ -455,13 +462,15 @@ class Decompressor:
         headers: Headers,
         fields: Received,
         body: bytes,
+        now: float | None,
     ) -> Finding | None:
         """Repair of the context (RFC 3095 sections 5.3.2.2.4 and 5.3.2.2.5)."""
         if context.mode == Mode.RELIABLE:
             return None
         if context.trial is None and context.failures >= TRIAL_FAILURES_MAX:
             return None
-        candidate = find_by_trial(context, spec, headers, fields, body)
+        wrap_likely = self._clock.wrap_likely(context.cid, now, fields.bits["SN"])
+        candidate = find_by_trial(context, spec, headers, fields, body, wrap_likely)
         if candidate is None:
             context.trial = None
             context.trial_packets = 0

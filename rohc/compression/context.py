@@ -80,6 +80,7 @@ class CompressorContext:
         ir_at, fo_at: when these were, in seconds.
         news_sn: the SN of the first packet that carried the latest change, -1 before it is sent.
         sent: packets sent on this context.
+        long_crc_left: how many more packets must have a CRC of 7 or 8 bits.
         quiet: packets in which a NACK is passed over.
         transition_pending: C_TRANS is P (RFC 3095 section 5.6.1).
         timestamps: candidates for the peer's reference of the scaled RTP timestamp.
@@ -100,6 +101,7 @@ class CompressorContext:
         "ir_left",
         "key",
         "last_used",
+        "long_crc_left",
         "mode",
         "news_sn",
         "quiet",
@@ -142,6 +144,7 @@ class CompressorContext:
         self.refresh_at = inf
         self.news_sn = -1
         self.quiet = 0
+        self.long_crc_left = 0
         self.sent = 0
         self.rtp_left = 0
         self.timestamps = Window(1, 0xFFFFFFFF)

@@ -81,6 +81,8 @@ def encode_compressed(
     pending = [tracker.pending() for tracker in context.trackers[:2]]
     if not any(pending):
         for form in sets.PLAIN_UO:
+            if context.long_crc_left and form.bits("CRC") < 7:
+                continue
             if _suffices(context, spec, headers, form, sequential, offsets):
                 values = {"SN": headers.sn}
                 for name, offset in zip(("IP-ID", "IP-ID2"), offsets, strict=False):
@@ -206,6 +208,7 @@ def commit(context: CompressorContext, spec: Spec, headers: Headers, encoded: En
             tracker.offsets.add(sn, offset_of(level.identification, sn, bool(level.nbo)))
         if encoded.carries_all:
             tracker.count_sent()
+    context.long_crc_left -= context.long_crc_left > 0
     if encoded.name == "IR":
         context.ir_left -= context.ir_left > 0
     if encoded.name in ("IR", "IR-DYN"):

@@ -9,12 +9,18 @@ from __future__ import annotations
 
 from rohc.compression.context import CompressorContext, LevelTracker
 from rohc.compression.settings import Settings
+from rohc.encoding.crc import CRC3
 from rohc.encoding.ip_id import Behaviour, behaviour_between
+from rohc.headers.build import build_headers
 from rohc.headers.chain import Headers, IpHeader, Transport
+from rohc.headers.coverage import in_crc_order
 from rohc.profiles.spec import Spec
 
 __all__ = ["observe"]
 
+LONG_CRC_FACTOR = 4
+"""For how many times `optimistic_repeats` packets the 7-bit CRC is used after a change that the
+3-bit CRC cannot see."""
 ZERO_CHECKSUMS_TO_STOP = 16
 """After so many zero UDP checksums in a row they are no longer sent; see `_observe_checksum`."""
 
@@ -46,6 +52,8 @@ def observe(
         _observe_level(
             context, spec, tracker, headers.levels[place], last.levels[place], repeats, reasons
         )
+    if reasons:
+        _observe_crc_state(context, headers, last, repeats)
     if spec.transport == Transport.UDP:
         _observe_checksum(context, headers, repeats, reasons)
     elif spec.transport == Transport.UDP_LITE:
@@ -135,3 +143,19 @@ def _observe_coverage(
     headers.cfi = False
     context.dyn_left = max(context.dyn_left, repeats)
     reasons.append("checksum coverage")
+
+
+def _observe_crc_state(
+    context: CompressorContext, headers: Headers, last: Headers, repeats: int
+) -> None:
+    """RFC 3095 section 5.9.2, note: a change that the 3-bit CRC cannot see.
+
+    A peer that missed the change would go on with the old value, and each of its packets would
+    pass. For a while only packets with the longer CRC are sent.
+    """
+    states = []
+    for one in (last, headers):
+        static, _ = in_crc_order(one, build_headers(one, 0))
+        states.append(CRC3.of(static))
+    if states[0] == states[1]:
+        context.long_crc_left = LONG_CRC_FACTOR * repeats

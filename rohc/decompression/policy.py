@@ -27,7 +27,7 @@ __all__ = ["Policy", "differs"]
 IR_ACK_INTERVAL = 4
 NACK_AFTER = 1
 NACK_INTERVAL = 4
-STATIC_AFTER = 4
+STATIC_AFTER = 2
 """k_1: consecutive failures after which Full Context becomes Static Context."""
 NO_CONTEXT_AFTER = 3
 """k_2: further failures of updates after which Static Context becomes No Context."""

@@ -15,9 +15,11 @@ SN is refused. Candidates of the other two kinds are on trial: the context moves
 
 from __future__ import annotations
 
+from rohc.channel import Mode
 from rohc.decompression.context import SEEN_PACKETS, DecompressorContext
 from rohc.decompression.received import Received
 from rohc.decompression.reconstruct import Candidate, attempt, decode_sn
+from rohc.encoding.crc import CRC3
 from rohc.errors import MalformedPacket
 from rohc.headers.chain import Headers
 from rohc.profiles.spec import Spec
@@ -26,6 +28,9 @@ __all__ = ["Finding", "find", "find_by_trial"]
 
 TRIAL_PACKETS = 3
 """RFC 3095 section 5.3.2.2.4 e: two packets are discarded, the third is delivered."""
+SUSPECTED_GAP = 6
+"""From a jump of the SN this wide on, a packet with a 3-bit CRC is refused when the SN one interval
+further on verifies too: after so long a burst of loss the one is hardly likelier than the other."""
 LATE_MAX = 16
 """How far behind the newest a packet may be and still be looked for, without `late_by`."""
 
@@ -93,7 +98,12 @@ def find(
     if found is None:
         return late
     if late is None:
-        return Finding(found, ahead)
+        doubtful = False
+        if ahead >= SUSPECTED_GAP and received.crc is CRC3 and context.mode != Mode.RELIABLE:
+            wrapped = (sn + (1 << k)) & mask
+            other = _verified(context, spec, headers, received, body, wrapped)
+            doubtful = other is not None and other.raw != found.raw
+        return Finding(found, ahead, doubtful)
     if behind > 1 and found.raw == late.candidate.raw:
         return Finding(found, ahead)
     # Both pass: a packet that changed places with its successor is the likelier one.
@@ -142,20 +152,27 @@ def find_by_trial(
     headers: Headers,
     received: Received,
     body: bytes,
+    wrap_likely: bool,
 ) -> Candidate | None:
     """A candidate for a repair of the context, or None.
 
-    With a trial under way the packet must confirm it; otherwise one is begun.
+    With a trial under way the packet must confirm it; otherwise one is begun. An SN one interval
+    further on is tried only when the clock says that so many packets can have been lost: a wrong
+    SN or a stale field that passes a 3-bit CRC once passes it for some packets in a row, so that
+    confirmations prove little.
     """
     mask = spec.sn_mask
     if context.trial is not None:
         sn = decode_sn(received, spec, context.trial.sn)
         return _verified(context, spec, context.trial, received, body, sn)
     sn = decode_sn(received, spec, headers.sn)
-    wrapped = (sn + (1 << received.bits["SN"])) & mask
-    found = _verified(context, spec, headers, received, body, wrapped)
-    if found is not None or context.sn_before < 0:
-        return found
+    if wrap_likely:
+        wrapped = (sn + (1 << received.bits["SN"])) & mask
+        found = _verified(context, spec, headers, received, body, wrapped)
+        if found is not None:
+            return found
+    if context.sn_before < 0:
+        return None
     again = decode_sn(received, spec, context.sn_before)
     if again == sn:
         return None

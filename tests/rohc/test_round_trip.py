@@ -79,7 +79,7 @@ def test_random_ip_ids_are_sent_whole() -> None:
     for _ in range(60):
         sent = pair.carry(ipv4(udp(b"x"), identification=draw.randrange(0x10000)))
     assert len(sent) == 5 + 1
-    assert pair.types["UO-0"] > 50
+    assert pair.types["UO-0"] > 45
 
 
 def test_a_jump_of_the_ip_id_is_told_without_leaving_the_counter() -> None:
@@ -102,7 +102,7 @@ def test_small_gaps_of_the_ip_id_go_into_uo_1(step: int) -> None:
 
 @pytest.mark.parametrize(
     ("field", "values"),
-    [("tos", (0, 0x48)), ("ttl", (64, 63)), ("flags", (0x4000, 0))],
+    [("tos", (0, 0x48)), ("ttl", (64, 62)), ("flags", (0x4000, 0))],
 )
 def test_a_changed_ipv4_field_is_told_as_often_as_asked(
     field: str, values: tuple[int, int]
@@ -124,6 +124,15 @@ def test_a_changed_ipv6_field_is_told_as_often_as_asked(
     for number in range(30):
         pair.carry(ipv6(udp(b"x"), **{field: values[number >= 15]}))
     assert pair.types == {"IR": 3, "UO-0": 24, "UOR-2-EXT-3": 3}
+
+
+def test_rfc3095_5_9_2_a_change_that_crc_3_cannot_see_is_followed_by_longer_crcs() -> None:
+    pair = Pair(optimistic_repeats=3)
+    for number in range(40):
+        # 64 and 63 leave the 3-bit CRC in one state with these addresses.
+        pair.carry(ipv4(udp(b"x"), identification=number, ttl=63 if number >= 15 else 64))
+    assert pair.types["UOR-2-EXT-3"] == 3
+    assert pair.types["UOR-2"] == 9
 
 
 def test_wrong_and_zero_udp_checksums_come_through_unchanged() -> None:
@@ -221,7 +230,7 @@ def test_flows_side_by_side_do_not_disturb_each_other() -> None:
 
 
 def test_one_address_pair_and_ports_with_another_flow_label_is_another_flow() -> None:
-    pair = Pair()
+    pair = Pair(optimistic_repeats=3)
     for number in range(20):
         pair.carry(ipv6(udp(b"x"), flow_label=number % 2))
     assert pair.types["IR"] == 6
@@ -316,7 +325,7 @@ def test_the_thermostat_capture_comes_through_in_few_octets() -> None:
     for packet in packets:
         pair.carry(packet)
     assert len(packets) == 10_000
-    assert pair.header_bytes < 3.3 * len(packets)
+    assert pair.header_bytes < 3.4 * len(packets)
 
 
 @pytest.mark.parametrize("name", ["syn-udp.jsonl", "cap-rfc3095.jsonl", "syn-multi.jsonl"])
