@@ -55,6 +55,7 @@ from firmware_bridge.modules.events import (
     SocketClosed,
     UnknownEvent,
 )
+from firmware_bridge.modules.probe import Probed, probe
 from firmware_bridge.modules.records import (
     Identity,
     PowerSaving,
@@ -100,6 +101,7 @@ __all__ = [
     "PortMissing",
     "PortUnreachable",
     "PowerSaving",
+    "Probed",
     "PsmEntered",
     "PsmLeft",
     "RadioReport",
@@ -126,4 +128,5 @@ __all__ = [
     "families",
     "open_module",
     "open_port",
+    "probe",
 ]

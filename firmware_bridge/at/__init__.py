@@ -5,6 +5,7 @@
     parser   Digester: (bytes, outstanding command) -> events; no I/O, no clock
     engine   AtEngine: command queue, time-outs, resynchronisation, follow-up results
     log      AtLog: every byte both ways with its time; transcripts with identities masked
+    replay   a line that plays a transcript back; recording new ones
     fields   splitting the fields of an answer
 
 Nothing here knows a particular command or family: those stand in `modules/`.
@@ -26,6 +27,7 @@ from firmware_bridge.at.events import (
 from firmware_bridge.at.fields import split_fields, unquote
 from firmware_bridge.at.log import AtLog, Direction, Entry
 from firmware_bridge.at.parser import Digester
+from firmware_bridge.at.replay import ReplayLine, as_vector
 from firmware_bridge.at.syntax import BodyRule, Command, FollowUp, Marker, Syntax, UrcRule
 
 __all__ = [
@@ -46,11 +48,13 @@ __all__ = [
     "Noise",
     "NoiseReason",
     "Prompt",
+    "ReplayLine",
     "Response",
     "Syntax",
     "Text",
     "Urc",
     "UrcRule",
+    "as_vector",
     "split_fields",
     "unquote",
 ]

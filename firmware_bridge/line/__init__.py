@@ -12,7 +12,16 @@ Nothing here knows AT commands.
 
 from firmware_bridge.line.address import PortInfo, available_ports
 from firmware_bridge.line.contract import Line, Receiver
+from firmware_bridge.line.holders import holder_of
 from firmware_bridge.line.memory import MemoryLine
 from firmware_bridge.line.opening import open_port
 
-__all__ = ["Line", "MemoryLine", "PortInfo", "Receiver", "available_ports", "open_port"]
+__all__ = [
+    "Line",
+    "MemoryLine",
+    "PortInfo",
+    "Receiver",
+    "available_ports",
+    "holder_of",
+    "open_port",
+]

@@ -4,6 +4,7 @@
     records    Identity, Registration, PowerSaving, RadioReport, ...
     events     RrcConnected, PsmEntered, Rebooted, SocketClosed, ...
     registry   family name -> driver class, imported when asked for
+    probe      which family a port leads to
     dialect    how a family's tables are written; every entry names its source
     threegpp   what all families share: +CEREG, +CESQ, the timers (TS 27.007, TS 24.008)
     quectel    the behaviour that the Quectel NB-IoT families share
@@ -14,6 +15,7 @@ tables with the module that it talks to would prove only that both make the same
 """
 
 from firmware_bridge.modules.contract import DatagramSocket, Module, ModuleOptions
+from firmware_bridge.modules.probe import Probed, probe
 from firmware_bridge.modules.registry import FAMILIES, driver, families, open_module
 
 __all__ = [
@@ -21,7 +23,9 @@ __all__ = [
     "DatagramSocket",
     "Module",
     "ModuleOptions",
+    "Probed",
     "driver",
     "families",
     "open_module",
+    "probe",
 ]

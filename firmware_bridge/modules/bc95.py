@@ -61,10 +61,19 @@ REQUESTS = table(
     imsi=Request(text="AT+CIMI", bare=True, source="Hi2115 log", status=LOGGED),
     reset=Request(text="AT+NRB", reboots=True, timeout_s=10, source="BC68 log", status=LOGGED),
     set_apn=Request(
-        text='AT+CGDCONT={context},"IP","{apn}"',
+        text='AT+CGDCONT={context},"{type}","{apn}"',
         source="BC68 log",
         status=LOGGED,
         note="lost at a reboot",
+    ),
+    bands=Request(
+        text="AT+NBAND={bands}",
+        source="BC68 log, lupyuen",
+        status=LOGGED,
+        note="the logs have the radio off; effective when it is switched on",
+    ),
+    choose_operator=Request(
+        text='AT+COPS=1,2,"{plmn}"', timeout_s=180, source="BC68 log", status=LOGGED
     ),
     statistics=Request(
         text="AT+NUESTATS",

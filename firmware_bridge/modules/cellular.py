@@ -7,7 +7,7 @@ Needs the family's tables to have the operations `radio_on`, `radio_state`, `sim
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from firmware_bridge.at.events import Urc
@@ -70,7 +70,6 @@ class CellularModule(AtModule):
         self, line: Line, *, log: AtLog | None = None, options: ModuleOptions | None = None
     ) -> None:
         super().__init__(line, log=log, options=options)
-        self._apn: str | None = None
         self._handlers |= {
             "registration": self._on_registration,
             "connection": self._on_connection,
@@ -161,6 +160,31 @@ class CellularModule(AtModule):
         except CommandFailed:
             await self.ask("radio_off")
         self._lose_sockets("detached")
+
+    async def operator(self) -> str:
+        """See `Module.operator`: AT+COPS? in digits."""
+        await self._optional("operator_as_digits", "")
+        response = await self.ask("operator")
+        for line in response.lines:
+            fields = split_fields(after_colon(line))
+            if len(fields) > 2:
+                return unquote(fields[2])
+        return ""
+
+    async def select_operator(self, plmn: str | None) -> None:
+        """See `Module.select_operator`: AT+COPS."""
+        if plmn is None:
+            await self.ask("any_operator")
+            return
+        if not (plmn.isascii() and plmn.isdigit() and len(plmn) in (5, 6)):
+            raise ValueError(f"operator {plmn!r} must be 5 or 6 digits (MCC and MNC)")
+        await self.ask("choose_operator", plmn=plmn)
+
+    async def select_bands(self, bands: Sequence[int]) -> None:
+        """See `Module.select_bands`."""
+        if not bands or any(not 1 <= band <= 255 for band in bands):
+            raise ValueError(f"bands {list(bands)} must be numbers from 1 to 255")
+        await self.ask("bands", count=len(bands), bands=",".join(str(band) for band in bands))
 
     async def _set_apn(self, apn: str) -> None:
         """Make `apn` the one that the module attaches with, if it is not yet."""

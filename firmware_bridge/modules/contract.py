@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -59,10 +59,18 @@ class ModuleOptions:
     """Whether datagrams are pushed by the module or fetched after an announcement."""
     context_id: int | None = None
     """PDP context of sockets; None: the one that has an address, else the family's default."""
+    pdp_type: Literal["IP", "IPV6", "IPV4V6"] = "IP"
+    """What kind of address is asked for when the APN is set."""
     reset_for_apn: bool = True
     """Reboot the module when another APN has to be set (it takes effect only then)."""
     time_scale: float = 1.0
     """Multiplies every time-out: for slow links (RFC 2217 over a far network), > 0."""
+
+    def __post_init__(self) -> None:
+        if self.max_payload is not None and self.max_payload < 1:
+            raise ValueError(f"max_payload {self.max_payload} must be at least 1 octet")
+        if not 0 < self.time_scale < float("inf"):
+            raise ValueError(f"time_scale {self.time_scale} must be positive")
 
 
 class DatagramSocket(ABC):
@@ -220,6 +228,22 @@ class Module(ABC):
 
         `local_port` 0 lets the module choose. Raises `Detached`, `CommandFailed`.
         """
+
+    async def reset(self) -> None:
+        """Reboot the module and wait until it answers again. Sockets and settings are gone."""
+        raise NotSupported(self.family, "reset")
+
+    async def operator(self) -> str:
+        """The serving network's code (MCC and MNC, e.g. `23003`), "" without one."""
+        raise NotSupported(self.family, "operator")
+
+    async def select_operator(self, plmn: str | None) -> None:
+        """Register with this network only (5 or 6 digits), or with any again (None)."""
+        raise NotSupported(self.family, "choice of the operator")
+
+    async def select_bands(self, bands: Sequence[int]) -> None:
+        """Search these E-UTRA bands only."""
+        raise NotSupported(self.family, "choice of bands")
 
     async def open_non_ip(self, apn: str | None = None) -> DatagramSocket:
         """Open the way for non-IP data (NIDD); `host` is "" and `port` 0 then.

@@ -163,9 +163,12 @@ class NeulModule(CellularModule):
     async def _set_apn(self, apn: str) -> None:
         for line in (await self.ask("read_contexts")).lines:
             fields = split_fields(after_colon(line))
-            if len(fields) > 2 and unquote(fields[2]).casefold() == apn.casefold():
+            told = [unquote(field).casefold() for field in fields[1:3]]
+            if told == [self.options.pdp_type.casefold(), apn.casefold()]:
                 return
-        await self.ask("set_apn", context=self.FAMILY.context_id, apn=apn)
+        await self.ask(
+            "set_apn", context=self.FAMILY.context_id, type=self.options.pdp_type, apn=apn
+        )
 
     # -- sockets ---------------------------------------------------------------------------------
 

@@ -57,6 +57,7 @@ class QuectelNbIot(CellularModule):
         self.release_by = ""
         self._release_set = ReleaseAssistance.NONE
         self._context: int | None = None
+        self._apn_set: tuple[str, str] | None = None
         self._names: asyncio.Queue[list[str]] | None = None
         self._handlers |= {
             "sleep": self._on_sleep,
@@ -123,26 +124,26 @@ class QuectelNbIot(CellularModule):
     # -- attaching and power saving ----------------------------------------------------------------
 
     async def _set_apn(self, apn: str) -> None:
-        stored = await self._stored_apn()
-        if stored is None:
-            stored = self._apn
-        if stored is not None and _apn_stem(stored) == _apn_stem(apn):
+        wanted = self.options.pdp_type, _apn_stem(apn)
+        stored = await self._stored_apn() or self._apn_set
+        if stored is not None and (stored[0], _apn_stem(stored[1])) == wanted:
             return
-        await self.ask("set_apn", apn=apn)
-        self._apn = apn
+        await self.ask("set_apn", type=self.options.pdp_type, apn=apn)
+        self._apn_set = self.options.pdp_type, apn
         if self.options.reset_for_apn:
             await self.reset()
 
-    async def _stored_apn(self) -> str | None:
-        for operation, place in (("read_apn", 1), ("read_contexts", 2)):
+    async def _stored_apn(self) -> tuple[str, str] | None:
+        """PDP type and APN that the module would attach with; None if it does not tell."""
+        for operation, place in (("read_apn", 0), ("read_contexts", 1)):
             try:
                 response = await self.ask(operation)
             except CommandFailed:
                 continue
             for line in response.lines:
-                fields = split_fields(after_colon(line))
-                if len(fields) > place:
-                    return unquote(fields[place])
+                fields = [unquote(field) for field in split_fields(after_colon(line))]
+                if len(fields) > place + 1:
+                    return fields[place].upper(), fields[place + 1]
         return None
 
     async def _timers_granted(self) -> tuple[float | None, float | None]:

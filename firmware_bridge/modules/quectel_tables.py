@@ -40,10 +40,15 @@ QUECTEL: Mapping[str, Request] = table(
         note='`+QCGDEFCONT: "IP","apn"...`; when refused the APN of AT+CGDCONT? is read',
     ),
     set_apn=Request(
-        text='AT+QCGDEFCONT="IP","{apn}"',
+        text='AT+QCGDEFCONT="{type}","{apn}"',
         source="wolfgangklenk, field log 12656",
         status=LOGGED,
         note="effective after a reset",
+    ),
+    bands=Request(
+        text="AT+QBAND={count},{bands}",
+        source="field log 12656 (one band), 51858 (two)",
+        status=LOGGED,
     ),
     radio_report=Request(
         text="AT+QENG=0",

@@ -49,6 +49,16 @@ STANDARD: Mapping[str, Request] = table(
         note="5, else 4, 2, 1: firmware differs",
     ),
     connection_events=Request(text="AT+CSCON=1", source="TS 27.007 10.1.30", status=DOCUMENTED),
+    operator=Request(
+        text="AT+COPS?", answer=r"\+COPS: ?\d", source="TS 27.007 7.3", status=DOCUMENTED
+    ),
+    operator_as_digits=Request(text="AT+COPS=3,2", source="TS 27.007 7.3", status=DOCUMENTED),
+    choose_operator=Request(
+        text='AT+COPS=1,2,"{plmn}"', timeout_s=180, source="TS 27.007 7.3", status=DOCUMENTED
+    ),
+    any_operator=Request(
+        text="AT+COPS=0", timeout_s=180, source="TS 27.007 7.3", status=DOCUMENTED
+    ),
     attach=Request(text="AT+CGATT=1", timeout_s=85, source="TS 27.007 10.1.9", status=DOCUMENTED),
     detach=Request(text="AT+CGATT=0", timeout_s=85, source="TS 27.007 10.1.9", status=DOCUMENTED),
     address=Request(
