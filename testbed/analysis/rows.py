@@ -124,8 +124,19 @@ class ConfigurationRow:
     """What setting sessions up cost; None where there is no session."""
     energy: tuple[EnergyMeans, ...]
     """Mean energy per message, one entry per kind and model: kinds are never mixed."""
+    energy_answered: tuple[EnergyMeans, ...] = ()
+    """The same over the answered messages alone: a lost one listens until the radio is released,
+    which costs more than everything else."""
     uplink_packets: tuple[tuple[str, int], ...] = ()
     """ROHC packet types sent, with counts, most frequent first."""
+
+    def shown_energy(self, *, answered_only: bool = False) -> EnergyMeans | None:
+        """The energy that stands in the table: that of the first meter or model, or None."""
+        found = self.energy_answered if answered_only else self.energy
+        if not self.energy:
+            return None
+        source = (self.energy[0].kind, self.energy[0].model)
+        return next((means for means in found if (means.kind, means.model) == source), None)
 
     @property
     def unanswered(self) -> int:
@@ -151,6 +162,7 @@ class ConfigurationRow:
             "downlink_bytes_per_message": _means_json(self.downlink),
             "session": None if self.session is None else self.session.to_json(),
             "energy_per_message": [means.to_json() for means in self.energy],
+            "energy_per_answered_message": [means.to_json() for means in self.energy_answered],
             "uplink_rohc_packets": dict(self.uplink_packets),
         }
 

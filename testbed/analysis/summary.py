@@ -173,6 +173,7 @@ class _Tally:
     downlink: LayerTally = field(default_factory=LayerTally)
     sessions: list[SessionRecord] = field(default_factory=list)
     energy: dict[tuple[str, str], _EnergyTally] = field(default_factory=dict)
+    energy_answered: dict[tuple[str, str], _EnergyTally] = field(default_factory=dict)
 
     def add_session(self, record: SessionRecord) -> None:
         self.sessions.append(record)
@@ -201,6 +202,8 @@ class _Tally:
         if record.energy is not None:
             source = (record.energy.kind, record.energy.model)
             self.energy.setdefault(source, _EnergyTally()).add(record.energy)
+            if record.outcome is Outcome.ANSWERED:
+                self.energy_answered.setdefault(source, _EnergyTally()).add(record.energy)
 
     def row(self) -> ConfigurationRow:
         return ConfigurationRow(
@@ -219,9 +222,14 @@ class _Tally:
             first_uplink=self.first_uplink,
             downlink=self.downlink.means(),
             session=_session(self.sessions),
-            energy=tuple(tally.means(kind, model) for (kind, model), tally in self.energy.items()),
+            energy=_energy(self.energy),
+            energy_answered=_energy(self.energy_answered),
             uplink_packets=_by_frequency(self.packets),
         )
+
+
+def _energy(tallies: Mapping[tuple[str, str], _EnergyTally]) -> tuple[EnergyMeans, ...]:
+    return tuple(tally.means(kind, model) for (kind, model), tally in tallies.items())
 
 
 def _session(records: Sequence[SessionRecord]) -> SessionSummary | None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from testbed.analysis.bytes import LAYERS
-from testbed.analysis.rows import ConfigurationRow, RunSummary
+from testbed.analysis.rows import ConfigurationRow, EnergyMeans, RunSummary
 from testbed.report import figures
 from testbed.report.blocks import section
 from testbed.report.html import Html, element, join
@@ -50,10 +50,12 @@ def _tiles(summary: RunSummary) -> Iterator[Html]:
             _span(figures.seconds(reached[0]), figures.seconds(reached[-1])),
             "over the configurations, submission to delivery",
         )
-    energies = sorted(row.energy[0].total_j for row in summary.rows if row.energy)
+    means = [row.shown_energy(answered_only=True) for row in summary.rows]
+    energies = sorted(found.total_j for found in means if found is not None)
     if energies:
+        unanswered = any(row.unanswered for row in summary.rows)
         yield _tile(
-            "Energy per message",
+            "Energy per answered message" if unanswered else "Energy per message",
             _span(figures.energy(energies[0]), figures.energy(energies[-1])),
             f"{figures.energy_kinds(summary.rows)}, over the configurations",
         )
@@ -199,15 +201,21 @@ def _comparison_lines(summary: RunSummary) -> Iterator[Html]:
                     ),
                     "sub",
                 )
-        yield line(
-            f"total, {kinds}",
-            lambda row: figures.energy(row.energy[0].total_j if row.energy else None),
-            "strong",
-        )
+        yield line(f"total, {kinds}", lambda row: _joules(row.shown_energy()), "strong")
+        if any(row.unanswered for row in rows):
+            yield line(
+                "total of the answered messages",
+                lambda row: _joules(row.shown_energy(answered_only=True)),
+                "strong",
+            )
 
 
 def _sent(row: ConfigurationRow, value: float) -> str:
     return figures.byte_count(value) if row.uplink.packets else figures.NOTHING
+
+
+def _joules(means: EnergyMeans | None) -> str:
+    return figures.energy(None if means is None else means.total_j)
 
 
 def _packets(row: ConfigurationRow) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from testbed.analysis.bytes import LAYERS, Layer, LayerBytes, LayerMeans
-from testbed.analysis.rows import ConfigurationRow, RunSummary
+from testbed.analysis.rows import ConfigurationRow, EnergyMeans, RunSummary
 from testbed.report import figures
 from testbed.report.run import RunView, StagedMessage
 from testbed.results.records import MessageRecord, Stage
@@ -293,17 +293,52 @@ def _bytes_variant(
 
 
 def energy_figure(summary: RunSummary) -> Figure | None:
-    """Joules per message by state, stacked, per configuration; None without energy."""
-    rows = [row for row in summary.rows if row.energy]
-    if not rows:
+    """Energy per message by state, stacked, per configuration; None without energy."""
+    kinds = figures.energy_kinds(summary.rows)
+    every = _named_energy(summary, answered_only=False)
+    if not every:
         return None
-    names = [_text(row.configuration) for row in rows]
-    kinds = figures.energy_kinds(tuple(rows))
     # Small messages are drawn in millijoules: what differs is in the third digit.
-    per_joule, unit = (1e3, "mJ") if max(row.energy[0].total_j for row in rows) < 1 else (1.0, "J")
+    per_joule, unit = (1e3, "mJ") if max(m.total_j for _, m in every) < 1 else (1.0, "J")
+    whole = _energy_variant(f"by state, {kinds}", every, per_joule, unit, kinds)
+    variants = [whole]
+    if any(row.unanswered for row in summary.rows):
+        answered = _named_energy(summary, answered_only=True)
+        if answered:
+            label = f"answered messages only, {kinds}"
+            variants.append(_energy_variant(label, answered, per_joule, unit, kinds))
+    ranges = _ranges(every, per_joule, unit)
+    if ranges:
+        layout = {name: value for name, value in whole.layout.items() if name != "annotations"}
+        variants.append(
+            Variant(label="with the stated range", data=[*whole.data, ranges], layout=layout)
+        )
+    return Figure(
+        name="energy",
+        summary=f"Energy per message by state of the module, stacked, {kinds}.",
+        height=150 + 62 * len(every),
+        variants=tuple(variants),
+    )
+
+
+_NamedEnergy = Sequence[tuple[str, EnergyMeans]]
+"""Configurations' names, escaped, with their energy."""
+
+
+def _named_energy(summary: RunSummary, *, answered_only: bool) -> _NamedEnergy:
+    found = (
+        (_text(row.configuration), row.shown_energy(answered_only=answered_only))
+        for row in summary.rows
+    )
+    return [(name, means) for name, means in found if means is not None]
+
+
+def _energy_variant(
+    label: str, energies: _NamedEnergy, per_joule: float, unit: str, kinds: str
+) -> Variant:
     data: list[Trace] = []
-    for position, (state, _) in enumerate(rows[0].energy[0].split()):
-        shown = [row.energy[0].split()[position][1] * per_joule for row in rows]
+    for position, (state, _) in enumerate(energies[0][1].split()):
+        shown = [means.split()[position][1] * per_joule for _, means in energies]
         if any(shown):
             data.append(
                 {
@@ -312,7 +347,7 @@ def energy_figure(summary: RunSummary) -> Figure | None:
                     "name": state,
                     "meta": state,
                     "x": _rounded(shown),
-                    "y": names,
+                    "y": [name for name, _ in energies],
                     "marker": {"color": _STATE_COLOURS[state]},
                     "texttemplate": "%{x:.3~r}",
                     "textposition": "inside",
@@ -322,29 +357,17 @@ def energy_figure(summary: RunSummary) -> Figure | None:
                 }
             )
     totals = [
-        _at_the_end(name, row.energy[0].total_j * per_joule, figures.energy(row.energy[0].total_j))
-        for name, row in zip(names, rows, strict=True)
+        _at_the_end(name, means.total_j * per_joule, figures.energy(means.total_j))
+        for name, means in energies
     ]
-    layout = _stacked(f"{unit} per message, {kinds}")
-    variants = [
-        Variant(label=f"by state, {kinds}", data=data, layout=layout | {"annotations": totals})
-    ]
-    ranges = _ranges(names, rows, per_joule, unit)
-    if ranges:
-        variants.append(
-            Variant(label="with the stated range", data=[*data, ranges], layout=dict(layout))
-        )
-    return Figure(
-        name="energy",
-        summary=f"Energy per message by state of the module, stacked, {kinds}.",
-        height=150 + 62 * len(rows),
-        variants=tuple(variants),
+    return Variant(
+        label=label,
+        data=data,
+        layout=_stacked(f"{unit} per message, {kinds}") | {"annotations": totals},
     )
 
 
-def _ranges(
-    names: Sequence[str], rows: Sequence[ConfigurationRow], per_joule: float, unit: str
-) -> Trace | None:
+def _ranges(energies: _NamedEnergy, per_joule: float, unit: str) -> Trace | None:
     """The range that the model or the meter states for the total, as error bars."""
     found = [
         (
@@ -353,7 +376,7 @@ def _ranges(
             (means.total_j - means.low_j) * per_joule,
             (means.high_j - means.total_j) * per_joule,
         )
-        for name, means in ((name, row.energy[0]) for name, row in zip(names, rows, strict=True))
+        for name, means in energies
         if means.low_j is not None and means.high_j is not None
     ]
     if not found:

@@ -6,6 +6,7 @@ as markup: a module's answer cannot colour or hide anything.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from rich import box
@@ -13,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from testbed.analysis.bytes import LAYERS, Layer, LayerMeans
-from testbed.analysis.rows import ConfigurationRow, RunSummary
+from testbed.analysis.rows import ConfigurationRow, EnergyMeans, RunSummary
 from testbed.report import figures
 
 __all__ = ["foot_notes", "render_table"]
@@ -39,11 +40,15 @@ def render_table(summary: RunSummary) -> Table:
         caption_justify="left",
         caption_style="none",
         pad_edge=False,
+        collapse_padding=len(rows) > 3,
         min_width=72,  # the notes below take the table's width
     )
     table.add_column("per configuration", no_wrap=True)
     for row in rows:
-        table.add_column(Text(row.configuration), justify="right", no_wrap=False)
+        name = row.configuration
+        if len(rows) > 3:
+            name = re.sub(r"(?<=[+-])", "\n", name)
+        table.add_column(Text(name), justify="right", vertical="bottom")
 
     def line(label: str, cell: _Cell, style: str = "") -> None:
         table.add_row(Text(label, style=style), *(cell(row) for row in rows), style=style or None)
@@ -76,9 +81,13 @@ def render_table(summary: RunSummary) -> Table:
     if kinds:
         line(
             f"energy per message, {kinds}",
-            lambda row: figures.energy(row.energy[0].total_j if row.energy else None),
+            lambda row: _joules(row.shown_energy()),
             style="bold",
         )
+        if any(row.unanswered for row in rows):
+            line(
+                "  of the answered ones", lambda row: _joules(row.shown_energy(answered_only=True))
+            )
         line("  of it radio tail", _tail, style="dim")
     return table
 
@@ -131,4 +140,9 @@ def _session_bytes(row: ConfigurationRow) -> str:
 
 
 def _tail(row: ConfigurationRow) -> str:
-    return figures.energy(row.energy[0].tail_j if row.energy else None)
+    means = row.shown_energy()
+    return figures.energy(None if means is None else means.tail_j)
+
+
+def _joules(means: EnergyMeans | None) -> str:
+    return figures.energy(None if means is None else means.total_j)

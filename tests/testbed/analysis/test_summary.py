@@ -219,6 +219,18 @@ def test_energy_is_a_mean_per_message_with_its_kind_and_model() -> None:
     assert sum(joules for _, joules in energy.split()) == pytest.approx(2.0)
 
 
+def test_the_energy_of_answered_messages_stands_apart_from_that_of_all() -> None:
+    listening = dataclasses.replace(ENERGY, total_j=3.0, receive_j=2.1)
+    lost = message("none", 1, None, energy=listening)
+    row = summarise([RUN, message("none", 0), lost, END]).rows[0]
+    every, answered = row.shown_energy(), row.shown_energy(answered_only=True)
+    assert every is not None and answered is not None
+    assert (every.messages, every.total_j) == (2, 2.0)
+    assert (answered.messages, answered.total_j) == (1, 1.0)
+    row = summarise([RUN, lost, END]).rows[0]
+    assert row.shown_energy(answered_only=True) is None
+
+
 def test_measured_and_estimated_energy_are_never_mixed() -> None:
     measured = dataclasses.replace(ENERGY, kind="measured", model="meter 7", total_j=9.0)
     summary = summarise([RUN, message("none", 0), message("none", 1, energy=measured), END])

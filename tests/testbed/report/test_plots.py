@@ -112,7 +112,7 @@ def test_small_energies_are_drawn_in_millijoules(view: RunView) -> None:
         for row in view.summary.rows
     )
     figure = plots.energy_figure(dataclasses.replace(view.summary, rows=small))
-    traces = by_name(figure, 1)
+    traces = by_name(figure, 2)
     assert traces["set-up"]["x"] == [100, 100, 100]
     assert "receive" not in traces
     assert traces["range of the total"]["error_x"]["array"] == pytest.approx([380] * 3)
@@ -120,8 +120,20 @@ def test_small_energies_are_drawn_in_millijoules(view: RunView) -> None:
     assert figure.variants[0].layout["xaxis"]["title"]["text"] == "mJ per message, estimated"
 
 
+def test_the_answered_messages_can_be_seen_alone(view: RunView, sample: ModuleType) -> None:
+    figure = plots.energy_figure(view.summary)
+    assert figure is not None
+    assert figure.variants[1].label == "answered messages only, estimated"
+    traces = by_name(figure, 1)
+    for position, row in enumerate(view.summary.rows):
+        means = row.shown_energy(answered_only=True)
+        assert means is not None
+        total = sum(trace["x"][position] for trace in traces.values())
+        assert total == pytest.approx(means.total_j, abs=1e-4)
+
+
 def test_the_stated_range_can_be_seen(view: RunView) -> None:
-    bars = by_name(plots.energy_figure(view.summary), 1)["range of the total"]
+    bars = by_name(plots.energy_figure(view.summary), 2)["range of the total"]
     means = view.summary.rows[0].energy[0]
     assert means.low_j is not None and means.high_j is not None
     assert bars["x"][0] - bars["error_x"]["arrayminus"][0] == pytest.approx(means.low_j, abs=1e-5)

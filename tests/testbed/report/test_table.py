@@ -10,6 +10,7 @@ from rich.console import Console
 from testbed.analysis.rows import RunSummary
 from testbed.analysis.summary import summarise
 from testbed.report.table import foot_notes, render_table
+from testbed.results import SessionRecord
 
 
 def printed(summary: RunSummary, width: int = 80) -> str:
@@ -33,14 +34,17 @@ def test_the_table_fits_a_terminal_of_80_columns(summary: RunSummary) -> None:
     assert max(len(row) for row in printed(summary).splitlines()) <= 80
 
 
-def test_five_configurations_fit_100_columns(sample: ModuleType) -> None:
+def test_five_configurations_fit_80_columns(sample: ModuleType) -> None:
     names = ("none", "rohc", "esp-transport", "esp-tunnel", "rohc+esp-tunnel")
     first = sample.records()[0]
     message = sample.records()[3]
     many = [first, *(dataclasses.replace(message, configuration=name) for name in names)]
-    text = printed(summarise(many), width=100)
-    assert all(name in text for name in names)
+    session = SessionRecord(configuration="esp-transport", setup_s=1, bytes_up=158, bytes_down=277)
+    text = printed(summarise([*many, session]))
+    assert max(len(row) for row in text.splitlines()) <= 80
     assert "…" not in text
+    for part in ("none", "rohc+", "esp-", "transport", "tunnel", "158 / 277"):
+        assert part in text
 
 
 def test_messages_and_losses_stand_in_the_table(summary: RunSummary) -> None:
@@ -71,6 +75,13 @@ def test_the_printed_totals_are_those_of_the_json(summary: RunSummary) -> None:
 def test_energy_is_marked_estimated(summary: RunSummary) -> None:
     assert "energy per message, estimated" in printed(summary)
     assert any("not measured" in note and "range" in note for note in foot_notes(summary))
+
+
+def test_the_energy_of_answered_messages_is_shown_where_some_were_lost(
+    summary: RunSummary, sample: ModuleType
+) -> None:
+    assert "of the answered ones" in printed(summary)
+    assert "of the answered ones" not in printed(summarise(sample.records(5)))
 
 
 def test_the_foot_notes_say_what_rohc_saves_and_what_was_given(summary: RunSummary) -> None:
