@@ -162,9 +162,9 @@ def _comparison_lines(summary: RunSummary) -> Iterator[Html]:
     if any(row.failed for row in rows):
         yield losses("failed", lambda row: row.failed)
     yield line("latency, median", lambda row: figures.quantile(row.latency.median))
-    yield line("latency, 95 %", lambda row: figures.quantile(row.latency.p95))
     if any(row.computing_s is not None for row in rows):
         yield line("of it computing", lambda row: figures.seconds(row.computing_s), "sub quiet")
+    yield line("latency, 95 %", lambda row: figures.quantile(row.latency.p95))
     yield group("bytes per uplink message")
     for layer in LAYERS:
         if any(row.uplink[layer] for row in rows):
@@ -204,7 +204,7 @@ def _comparison_lines(summary: RunSummary) -> Iterator[Html]:
         yield line(f"total, {kinds}", lambda row: _joules(row.shown_energy()), "strong")
         if any(row.unanswered for row in rows):
             yield line(
-                "total of the answered messages",
+                "answered messages only",
                 lambda row: _joules(row.shown_energy(answered_only=True)),
                 "strong",
             )

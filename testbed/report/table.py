@@ -58,9 +58,9 @@ def render_table(summary: RunSummary) -> Table:
     if any(row.failed for row in rows):
         line("failed", lambda row: _losses(row.failed))
     line("latency, median", lambda row: figures.quantile(row.latency.median))
-    line("latency, 95 %", lambda row: figures.quantile(row.latency.p95))
     if any(row.computing_s is not None for row in rows):
         line("  of it computing", lambda row: figures.seconds(row.computing_s), style="dim")
+    line("latency, 95 %", lambda row: figures.quantile(row.latency.p95))
     table.add_section()
     line("bytes per uplink message", lambda _: "", style="dim")
     for layer in LAYERS:
@@ -84,11 +84,12 @@ def render_table(summary: RunSummary) -> Table:
             lambda row: _joules(row.shown_energy()),
             style="bold",
         )
+        line("  of it radio tail", _tail, style="dim")
         if any(row.unanswered for row in rows):
             line(
-                "  of the answered ones", lambda row: _joules(row.shown_energy(answered_only=True))
+                "  answered messages only",
+                lambda row: _joules(row.shown_energy(answered_only=True)),
             )
-        line("  of it radio tail", _tail, style="dim")
     return table
 
 

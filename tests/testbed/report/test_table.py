@@ -80,8 +80,8 @@ def test_energy_is_marked_estimated(summary: RunSummary) -> None:
 def test_the_energy_of_answered_messages_is_shown_where_some_were_lost(
     summary: RunSummary, sample: ModuleType
 ) -> None:
-    assert "of the answered ones" in printed(summary)
-    assert "of the answered ones" not in printed(summarise(sample.records(5)))
+    assert "answered messages only" in printed(summary)
+    assert "answered messages only" not in printed(summarise(sample.records(5)))
 
 
 def test_the_foot_notes_say_what_rohc_saves_and_what_was_given(summary: RunSummary) -> None:
