@@ -145,14 +145,18 @@ _DOWNLINK = "TS 36.213 table 16.4.1.5.1-1; networks choose: x/÷ "
 
 DEFAULT: Final = EnergyParameters(
     supply_v=Parameter(
-        best=3.3, low=3.3, high=3.3, unit="V", source="Quectel BC66/BC95 typical supply; set"
+        best=3.3,
+        low=3.3,
+        high=3.3,
+        unit="V",
+        source="a set voltage: the figures for the BC95 class are at 3.3 V",
     ),
     transmit_a=_current(
         165.0,
         110.0,
         220.0,
-        "3GPP TR 45.820 section 5.4: 545 mW at 23 dBm; high: BC95 class data sheets; "
-        "low: less power than the maximum",
+        "3GPP TR 45.820 section 5.4: 545 mW at 23 dBm; high: 220 mA, said of the BC95 class and "
+        "not verified; low: less power than the maximum",
     ),
     receive_a=_current(
         46.0,
@@ -170,15 +174,15 @@ DEFAULT: Final = EnergyParameters(
     ),
     idle_a=_current(
         6.0,
-        1.0,
+        0.9,
         6.0,
         "BC95 class 19.8 mW at 3.3 V (LoRaWAN-NBIoTEnergyModels); low: TR 45.820 3 mW",
     ),
     psm_a=_current(
-        0.0035,
+        0.0040,
         0.0008,
         0.0042,
-        "Quectel hardware designs: BC66 class 3.5 uA, BC660K 0.8 uA, BC950N 4.2 uA",
+        "Quectel hardware designs: BC65 4 uA; low: BC660K-GL 0.8 uA; high: BC950N-N1 4.2 uA",
     ),
     preamble_s=(
         Parameter(
@@ -251,4 +255,4 @@ DEFAULT: Final = EnergyParameters(
         source="inactivity timers of 10 s (LoRaWAN-NBIoTEnergyModels) and 12 s (Rostad 2020)",
     ),
 )
-"""A Quectel BC66/BC95 class module in band 8 or 20, by published figures."""
+"""A Quectel BC66/BC95 class module at full power, by published figures."""
