@@ -14,10 +14,11 @@ from rohc.compression.context import CompressorContext
 from rohc.compression.encode import (
     Encoded,
     commit,
-    encode_compressed,
     encode_ir,
     encode_ir_dyn,
+    encode_plain,
 )
+from rohc.compression.encode_rtp import encode_rtp
 from rohc.compression.observe import observe
 from rohc.compression.settings import Settings
 from rohc.compression.steady import Steady, Steady4, Steady6
@@ -26,7 +27,7 @@ from rohc.encoding.ip_id import offset_of
 from rohc.errors import MalformedPacket, RohcUsageError, UnsupportedProfile
 from rohc.feedback import Feedback, next_element, read_feedback
 from rohc.headers.chain import Headers, Transport
-from rohc.headers.parse import parse_ip_chain, parse_transport
+from rohc.headers.parse import parse_ip_chain, parse_rtp, parse_transport
 from rohc.profiles.registry import spec_of
 from rohc.profiles.spec import Spec
 
@@ -268,6 +269,18 @@ class Compressor:
             return None, None, "no IP header that can be compressed"
         if parse_transport(packet, headers):
             profile = _PROFILES[headers.transport]
+            with_rtp = _WITH_RTP.get(profile)
+            if (
+                with_rtp in self._allowed
+                and headers.destination_port in self.settings.rtp_ports
+                and len(headers.levels) <= 2
+                and parse_rtp(packet, headers)
+            ):
+                return (
+                    headers,
+                    spec_of(Profile.RTP if profile == Profile.UDP else Profile.UDP_LITE_RTP),
+                    "",
+                )
             if profile in self._allowed:
                 spec = spec_of(profile)
                 if len(headers.levels) <= spec.levels_max:
@@ -312,7 +325,7 @@ class Compressor:
             encoded = encode_ir(context, spec, headers, self._large)
             why = why or ("refresh" if refresh else "static part repeated")
         elif not (context.dyn_left or refresh):
-            encoded = encode_compressed(context, spec, headers, packet[: headers.size])
+            encoded = self._compressed_header(context, spec, headers, packet[: headers.size])
             why = why or _ONLY_SN
         if encoded is None:
             encoded = encode_ir_dyn(context, spec, headers, self._large)
@@ -335,6 +348,19 @@ class Compressor:
             context.news_sn = headers.sn
         commit(context, spec, headers, encoded)
         return encoded, why
+
+    def _compressed_header(
+        self, context: CompressorContext, spec: Spec, headers: Headers, raw: bytes
+    ) -> Encoded | None:
+        """A packet of type 0, 1 or 2, if one of them is enough."""
+        sequential = context.sequential_levels(headers)
+        offsets = [
+            offset_of(level.identification, headers.sn, bool(level.nbo))
+            for level in (headers.levels[place] for place in sequential)
+        ]
+        if spec.has_rtp:
+            return encode_rtp(context, spec, headers, raw, sequential, offsets)
+        return encode_plain(context, spec, headers, raw, sequential, offsets)
 
     def _start(self, context: CompressorContext, spec: Spec, headers: Headers) -> None:
         repeats = self.settings.optimistic_repeats
@@ -524,6 +550,7 @@ def _last_used(context: CompressorContext) -> int:
     return context.last_used
 
 
+_WITH_RTP = {Profile.UDP: Profile.RTP, Profile.UDP_LITE: Profile.UDP_LITE_RTP}
 _PROFILES = {
     Transport.UDP: Profile.UDP,
     Transport.ESP: Profile.ESP,

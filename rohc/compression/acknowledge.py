@@ -85,6 +85,7 @@ def _acknowledged(context: CompressorContext, spec: Spec, sn: int) -> None:
     context.ir_left = 0
     context.dyn_left = 0
     context.rtp_left = 0
+    context.stride_left = 0
     context.long_crc_left = 0
     for tracker in context.trackers:
         tracker.settle()

@@ -8,6 +8,7 @@ from rohc.channel import Mode
 from rohc.compression.steady import Steady
 from rohc.encoding.ip_id import Behaviour
 from rohc.encoding.wlsb import Window
+from rohc.formats.compressed import Compressed
 from rohc.headers.chain import Headers, IpHeader
 from rohc.profiles.spec import Spec
 
@@ -84,6 +85,7 @@ class CompressorContext:
         quiet: packets in which a NACK is passed over.
         transition_pending: C_TRANS is P (RFC 3095 section 5.6.1).
         timestamps: candidates for the peer's reference of the scaled RTP timestamp.
+        stride_left: how many more packets carry TS_STRIDE and the unscaled timestamp.
         rtp_left: how many more packets carry the RTP row of extension 3.
         zero_checksums: UDP checksums in a row that were zero.
         last_used: the compressor's packet count when the flow was last seen.
@@ -115,6 +117,7 @@ class CompressorContext:
         "spec",
         "steady",
         "steady_key",
+        "stride_left",
         "timestamps",
         "trackers",
         "transition_pending",
@@ -147,6 +150,7 @@ class CompressorContext:
         self.long_crc_left = 0
         self.sent = 0
         self.rtp_left = 0
+        self.stride_left = 0
         self.timestamps = Window(1, 0xFFFFFFFF)
         self.transition_pending = False
 
@@ -157,6 +161,12 @@ class CompressorContext:
         self.sn_window.width = width
         self.timestamps.width = width
         self.ir_left = repeats
+
+    def crc_bits_needed(self, form: Compressed) -> int:
+        """How wide the CRC of a format must be now."""
+        if self.mode == Mode.RELIABLE:
+            return 7 if self.sn_window.is_long() and form.bits("CRC") == 0 else 0
+        return 7 if self.long_crc_left else 3
 
     def sequential_levels(self, headers: Headers) -> list[int]:
         """Places of the IPv4 headers whose IP-ID is sent as an offset, innermost first."""

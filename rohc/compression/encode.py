@@ -7,6 +7,7 @@ no compressed format carries goes into IR-DYN, static fields into IR.
 from __future__ import annotations
 
 from rohc import framing
+from rohc.channel import Mode
 from rohc.compression.context import CompressorContext
 from rohc.encoding.crc import CRC3, CRC7, CRC8
 from rohc.encoding.ip_id import offset_of
@@ -17,7 +18,18 @@ from rohc.headers.chain import Headers, IpHeader, Transport
 from rohc.headers.coverage import in_crc_order
 from rohc.profiles.spec import Spec, write_ip_dynamic
 
-__all__ = ["Encoded", "commit", "encode_compressed", "encode_ir", "encode_ir_dyn"]
+__all__ = [
+    "Encoded",
+    "commit",
+    "encode_ir",
+    "encode_ir_dyn",
+    "encode_plain",
+    "header_crc",
+    "ip_flags",
+    "ip_items",
+    "sn_suffices",
+    "tail_of",
+]
 
 
 class Encoded:
@@ -61,33 +73,37 @@ def _initial(
     return Encoded(name, head[:2] + bytes((crc,)) + chains, carries_all=True)
 
 
-def encode_compressed(
-    context: CompressorContext, spec: Spec, headers: Headers, raw: bytes
+def encode_plain(
+    context: CompressorContext,
+    spec: Spec,
+    headers: Headers,
+    raw: bytes,
+    sequential: list[int],
+    offsets: list[int],
 ) -> Encoded | None:
-    """A packet of type 0, 1 or 2, or None when none of them is enough.
+    """A packet of type 0, 1 or 2 of a profile without RTP, or None when none of them is enough.
 
     Args:
         context: the flow.
         spec: its profile.
         headers: the packet's headers.
         raw: their octets in the original packet.
+        sequential: places of the IPv4 headers with an IP-ID offset, innermost first.
+        offsets: these offsets.
     """
-    sequential = context.sequential_levels(headers)
-    offsets = [
-        offset_of(level.identification, headers.sn, bool(level.nbo))
-        for level in (headers.levels[place] for place in sequential)
-    ]
-    tail = _tail(headers)
-    pending = [tracker.pending() for tracker in context.trackers[:2]]
-    if not any(pending):
-        for form in sets.PLAIN_UO:
-            if context.long_crc_left and form.bits("CRC") < 7:
+    tail = tail_of(headers)
+    if not (
+        any(tracker.pending() for tracker in context.trackers[:2]) or context.transition_pending
+    ):
+        family = sets.PLAIN_R if context.mode == Mode.RELIABLE else sets.PLAIN_UO
+        for form in family:
+            if form.bits("CRC") < context.crc_bits_needed(form):
                 continue
             if _suffices(context, spec, headers, form, sequential, offsets):
                 values = {"SN": headers.sn}
                 for name, offset in zip(("IP-ID", "IP-ID2"), offsets, strict=False):
                     values[name] = offset
-                values["CRC"] = _crc(form, headers, raw)
+                values["CRC"] = header_crc(form, headers, raw)
                 return Encoded(form.name, form.pack(values) + tail, carries_all=True)
     return _with_extension_3(context, spec, headers, raw, sequential, offsets, tail)
 
@@ -133,13 +149,47 @@ def _with_extension_3(
     """UOR-2 with extension 3 (sections 5.7.5 and 5.11.4)."""
     flags: dict[str, int] = {"Mode": int(context.mode)}
     items: dict[str, bytes] = {}
+    ip_items(context, headers, flags, items, sequential, offsets, 0)
+    base = sets.UOR_2_PLAIN[0]
+    width = base.bits("SN")
+    sn = headers.sn
+    if not sn_suffices(context, spec, headers, width):
+        if not sn_suffices(context, spec, headers, width + 8):
+            return None
+        items["SN"] = bytes((sn & 0xFF,))
+        sn >>= 8
+    values = (sn & ((1 << width) - 1), 1, header_crc(base, headers, raw))
+    octets = base.base.pack(*values) + write_extension_3(True, flags, items)
+    return Encoded("UOR-2-EXT-3", octets + tail, carries_all=True)
+
+
+def ip_items(
+    context: CompressorContext,
+    headers: Headers,
+    flags: dict[str, int],
+    items: dict[str, bytes],
+    sequential: list[int],
+    offsets: list[int],
+    bits_in_base: int,
+) -> None:
+    """The rows of extension 3 for the IP headers, put into `flags` and `items`.
+
+    Args:
+        context: the flow.
+        headers: the packet's headers.
+        flags: flags that are values themselves, and those that announce a flags octet.
+        items: octets of the fields that are sent.
+        sequential: places of the IPv4 headers with an IP-ID offset, innermost first.
+        offsets: these offsets.
+        bits_in_base: how many bits of the innermost offset the base header carries.
+    """
     inner = len(headers.levels[:2]) - 1
     for place, ending in ((inner, ""), (0, "2")):
         if place == inner and ending:
             continue
         tracker, level = context.trackers[place], headers.levels[place]
         if tracker.pending():
-            _ip_flags(flags, level, ending)
+            ip_flags(flags, level, ending)
             flags["ip" + ending] = 1
             if tracker.tos_left:
                 items["TOS" + ending] = bytes((level.tos,))
@@ -150,31 +200,23 @@ def _with_extension_3(
         if level.sid or context.trackers[place].offsets.agrees(offset):
             continue
         if order == 0:
+            if bits_in_base and context.trackers[place].offsets.suffices(offset, bits_in_base, 0):
+                continue
             items["IP-ID"] = offset.to_bytes(2, "big")
         else:
             items["IP-ID2"] = offset.to_bytes(2, "big")
-            _ip_flags(flags, level, "2")
+            ip_flags(flags, level, "2")
             flags["ip2"] = 1
-    base = sets.UOR_2_PLAIN[0]
-    width = base.bits("SN")
-    sn = headers.sn
-    if not sn_suffices(context, spec, headers, width):
-        if not sn_suffices(context, spec, headers, width + 8):
-            return None
-        items["SN"] = bytes((sn & 0xFF,))
-        sn >>= 8
-    values = (sn & ((1 << width) - 1), 1, _crc(base, headers, raw))
-    octets = base.base.pack(*values) + write_extension_3(True, flags, items)
-    return Encoded("UOR-2-EXT-3", octets + tail, carries_all=True)
 
 
-def _ip_flags(flags: dict[str, int], level: IpHeader, ending: str) -> None:
+def ip_flags(flags: dict[str, int], level: IpHeader, ending: str) -> None:
+    """The flags of one IP header's row that are values themselves."""
     flags["DF" + ending] = level.df
     flags["NBO" + ending] = level.nbo
     flags["RND" + ending] = level.rnd
 
 
-def _tail(headers: Headers) -> bytes:
+def tail_of(headers: Headers) -> bytes:
     """What follows the extension, in the order of the original header (section 5.7)."""
     parts: list[bytes] = []
     for level in headers.levels[:2]:
@@ -192,23 +234,40 @@ def _tail(headers: Headers) -> bytes:
     return b"".join(parts)
 
 
-def _crc(form: Compressed, headers: Headers, raw: bytes) -> int:
+def header_crc(form: Compressed, headers: Headers, raw: bytes) -> int:
+    """The CRC over the original header that the format carries; 0 when it carries none."""
+    if not form.bits("CRC"):
+        return 0
     crc = CRC3 if form.bits("CRC") == 3 else CRC7
     static, dynamic = in_crc_order(headers, raw)
     return crc.update(crc.update(crc.initial, static), dynamic)
 
 
+_NO_REFERENCE = frozenset(
+    form.name for form in (sets.R_0, *sets.R_1_RTP, *sets.R_1_TS, *sets.R_1_ID, *sets.R_1_PLAIN)
+)
+
+
 def commit(context: CompressorContext, spec: Spec, headers: Headers, encoded: Encoded) -> None:
     """The packet goes out: references, windows and counters move on."""
     sn = headers.sn
-    if not spec.own_sn:
+    # RFC 3095 section 5.5.1.2: in R-mode only a 7- or 8-bit CRC makes a reference.
+    updates = context.mode != Mode.RELIABLE or encoded.name not in _NO_REFERENCE
+    if not updates:
+        context.headers = headers
+        return
+    if not spec.own_sn or context.mode == Mode.RELIABLE:
         context.sn_window.add(sn, sn)
+    if spec.has_rtp:
+        context.timestamps.add(sn, headers.timestamp)
     for level, tracker in zip(headers.levels, context.trackers, strict=True):
         if level.version == 4:
             tracker.offsets.add(sn, offset_of(level.identification, sn, bool(level.nbo)))
         if encoded.carries_all:
             tracker.count_sent()
     context.long_crc_left -= context.long_crc_left > 0
+    context.rtp_left -= context.rtp_left > 0
+    context.stride_left -= context.stride_left > 0
     if encoded.name == "IR":
         context.ir_left -= context.ir_left > 0
     if encoded.name in ("IR", "IR-DYN"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from rohc.compression.context import CompressorContext, LevelTracker
 from rohc.compression.settings import Settings
+from rohc.compression.timestamp import observe_rtp
 from rohc.encoding.crc import CRC3
 from rohc.encoding.ip_id import Behaviour, behaviour_between
 from rohc.headers.build import build_headers
@@ -52,6 +53,8 @@ def observe(
         _observe_level(
             context, spec, tracker, headers.levels[place], last.levels[place], repeats, reasons
         )
+    if spec.has_rtp:
+        observe_rtp(context, headers, last, repeats, reasons)
     if reasons:
         _observe_crc_state(context, headers, last, repeats)
     if spec.transport == Transport.UDP:

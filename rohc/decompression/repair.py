@@ -99,7 +99,8 @@ def find(
         return late
     if late is None:
         doubtful = False
-        if ahead >= SUSPECTED_GAP and received.crc is CRC3 and context.mode != Mode.RELIABLE:
+        short = k <= 5 and received.crc is CRC3
+        if ahead >= SUSPECTED_GAP and short and context.mode != Mode.RELIABLE:
             wrapped = (sn + (1 << k)) & mask
             other = _verified(context, spec, headers, received, body, wrapped)
             doubtful = other is not None and other.raw != found.raw

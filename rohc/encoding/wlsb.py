@@ -72,6 +72,10 @@ class Window:
                 return False
         return bool(self.values)
 
+    def is_long(self) -> bool:
+        """Whether it is time to let the receiver acknowledge a newer reference (R-mode)."""
+        return len(self.values) > 1
+
     def agrees(self, value: int) -> bool:
         """Whether every candidate is `value`, so that no bit need be sent."""
         for reference in self.values:
