@@ -13,9 +13,12 @@ On the shelves:
 * ``doors``: a module on a pty or in memory, in the running event loop; ``network``: its UDP sockets
 * ``module``: the module itself, sans-IO; ``actions``: what it wants of the network, what it reports
 * ``session``, ``commands``: the AT interpreter; ``dialects/``: one file per family
-* ``equipment``: registration, connection, power saving, traffic; ``rrc``: its states as a table
-* ``radio``: coverage and block timing; ``current``: what is drawn; ``parameters``: all figures with
-  their sources; ``settings``: what can be set; ``durations``: coded timers; ``scheduler``: timers
+* ``equipment``: the datagrams, on top of ``mobility``: registration, connection, power saving;
+  ``rrc``: the connection's states as a table; ``paging``: who waits in the network; ``observer``:
+  who is told
+* ``radio``: coverage and block timing; ``player``: the radio at work; ``current``: what is drawn
+* ``parameters``: all figures with their sources; ``settings``: what can be set; ``durations``:
+  timers coded in bits; ``scheduler``: timers
 """
 
 from __future__ import annotations

@@ -43,11 +43,19 @@ class UserEquipment(Mobility):
         self._core_rng = random.Random(f"{seed}/core")
         self._uplinks = 0
         self._uplink_running = False
+        self._uplink_done: Callable[[bool], None] | None = None
         self._page: Timer | None = None
 
     # -- up --------------------------------------------------------------------------------------
 
-    def send(self, socket: int, payload: bytes, header_bytes: int, release: int) -> bool:
+    def send(
+        self,
+        socket: int,
+        payload: bytes,
+        header_bytes: int,
+        release: int,
+        done: Callable[[bool], None] | None = None,
+    ) -> bool:
         """Queue a datagram for the uplink.
 
         Args:
@@ -55,6 +63,7 @@ class UserEquipment(Mobility):
             payload: UDP payload.
             header_bytes: IP and UDP header that the module's own stack adds.
             release: Release assistance: 0 none, 1 nothing follows, 2 one answer follows.
+            done: Told whether the base station has it, once that is known.
 
         Returns:
             False when it was refused: not attached, or the queue is full.
@@ -62,7 +71,7 @@ class UserEquipment(Mobility):
         if not self._attached or self._uplinks >= UPLINK_QUEUE:
             return False
         self._uplinks += 1
-        self._queue(lambda: self._uplink_job(socket, payload, header_bytes, release))
+        self._queue(lambda: self._uplink_job(socket, payload, header_bytes, release, done))
         return True
 
     def release_soon(self) -> None:
@@ -103,16 +112,26 @@ class UserEquipment(Mobility):
         self._queue(job)
         return True
 
-    def _uplink_job(self, socket: int, payload: bytes, header_bytes: int, release: int) -> None:
+    def _uplink_job(
+        self,
+        socket: int,
+        payload: bytes,
+        header_bytes: int,
+        release: int,
+        done: Callable[[bool], None] | None,
+    ) -> None:
         size = len(payload) + header_bytes + NAS_OVERHEAD_BYTES
         transfer = self._channel.uplink(self._timers.now, size)
         segments = (*self._request_grant(), *transfer.segments)
 
         self._uplink_running = True
+        self._uplink_done = done
 
         def finish() -> None:
             self._uplinks -= 1
             self._uplink_running = False
+            if done is not None:
+                done(transfer.delivered)
             self._leave(socket, payload, transfer)
             self._release_after = release
             self._job_done()
@@ -215,6 +234,8 @@ class UserEquipment(Mobility):
             self._uplink_running = False
             self._uplinks -= 1
             self.counters.lost_uplink += 1
+            if self._uplink_done is not None:
+                self._uplink_done(False)
 
     def _switched_off(self) -> None:
         self._uplinks = 0

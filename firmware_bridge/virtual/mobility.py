@@ -79,6 +79,7 @@ class Mobility:
         self._quick_release = False
         self._granted = False
         self._update_due = False
+        self._attaching = False
         self._attach_wanted = True
         self._attached = False
         self._power_saving = PowerSavingRequest(
@@ -151,7 +152,7 @@ class Mobility:
         """Radio on: search, and attach unless told not to (CFUN 1)."""
         if self.state is _S.OFF:
             self._connection.fire(_E.SWITCHED_ON)
-            self._set_status(2)
+            self._set_status(2 if self._attach_wanted else 0)
             self._search()
 
     def switch_off(self) -> None:
@@ -162,6 +163,7 @@ class Mobility:
         power_saving = self.state is _S.POWER_SAVING
         self._stop()
         self._jobs.clear()
+        self._attaching = False
         self._switched_off()
         self._attached = False
         self._connection.fire(_E.SWITCHED_OFF)
@@ -176,9 +178,16 @@ class Mobility:
     def attach(self) -> None:
         """Attach if not attached (CGATT 1, COPS 0)."""
         self._attach_wanted = True
-        if not self._attached and self.state in (_S.IDLE, _S.CONNECTED):
-            self._set_status(2)
+        if self._attached or self.state is _S.OFF:
+            return
+        self._set_status(2)
+        if self.state is not _S.SEARCHING and not self._attaching:
+            self._attaching = True
             self._queue(self._attach_job)
+
+    def stay_detached(self) -> None:
+        """Find a cell, but attach only when told to."""
+        self._attach_wanted = False
 
     def detach(self, done: Callable[[], None]) -> None:
         """Detach; ``done`` is called when the network has answered or there was nothing to do."""
@@ -254,7 +263,9 @@ class Mobility:
             if self._update_due:
                 self._jobs.append(self._tracking_area_job)
         elif self._attach_wanted:
-            self._jobs.appendleft(self._attach_job)
+            if not self._attaching:
+                self._attaching = True
+                self._jobs.appendleft(self._attach_job)
         else:
             self._set_status(0)
         self._proceed()
@@ -279,6 +290,7 @@ class Mobility:
 
     def _attach_job(self) -> None:
         def finish() -> None:
+            self._attaching = False
             if self._network.reject_cause is not None:
                 self.reject_cause = self._network.reject_cause
                 self._attach_wanted = False
@@ -466,6 +478,8 @@ class Mobility:
         """Forget every timer of the radio."""
         self._player.stop()
         cancel(self._inactivity, self._t3324, self._t3412)
+        if self._running:  # what is on the air is lost; what waits is not
+            self._attaching = self._attach_job in self._jobs
         self._running = False
         self._interrupted()
         self._release_after = 0

@@ -71,7 +71,10 @@ class VirtualModule:
         self._output = bytearray()
         self._actions: list[Action] = []
         self._events: deque[Event] = deque(maxlen=_EVENTS_KEPT)
-        self._byte_s = 10.0 / self.settings.line.baudrate if self.settings.line.baudrate else 0.0
+        baudrate = self.settings.line.baudrate
+        if baudrate is None:
+            baudrate = session.baudrate
+        self._byte_s = 10.0 / baudrate if baudrate else 0.0
         self._arrived = now
         self._sent = now
         self._asleep = False
@@ -118,6 +121,8 @@ class VirtualModule:
             self._hear(data)
 
     def _hear(self, data: bytes) -> None:
+        if self._asleep and not self._session.deaf_asleep:
+            self._awake()
         if self._asleep:
             if self.settings.power.wake_by_rxd and self._waking is None:
                 self._waking = self.timers.after(self.settings.power.wake_s, self._awake)
@@ -347,7 +352,8 @@ class VirtualModule:
             self._session.falling_asleep()
             self._asleep = True
             self._record(EventKind.FELL_ASLEEP)
-            if self.settings.power.sleep_closes_sockets:
+            closes = self.settings.power.sleep_closes_sockets
+            if self._session.sleep_closes_sockets if closes is None else closes:
                 self._close_all()
                 self._session.sockets_lost()
             self.equipment.set_processor("deep sleep")

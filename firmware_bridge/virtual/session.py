@@ -57,6 +57,14 @@ class Session:
 
     table: ClassVar[Mapping[str, Command[Any]]] = {}
     """The dialect's commands."""
+    baudrate: ClassVar[int] = 115200
+    """Speed of the line when the settings give none."""
+    result_for_each: ClassVar[bool] = False
+    """Several commands on one line get a final result each."""
+    deaf_asleep: ClassVar[bool] = True
+    """In deep sleep the characters that wake the module are lost."""
+    sleep_closes_sockets: ClassVar[bool] = True
+    """Deep sleep loses the open sockets, when the settings don't say."""
 
     def __init__(self, module: VirtualModule, rng: random.Random) -> None:
         self.module = module
@@ -264,6 +272,8 @@ class Session:
                 return
             failed = answer.final not in (None, "OK")
             if self._queue and not failed:
+                if self.result_for_each and answer.final is not None:
+                    self.module.emit(self._result(answer.final))
                 if answer.then is not None:
                     answer.then()
                 self._next()

@@ -153,16 +153,16 @@ class PowerSettings:
     False: only the PSM_EINT pin does, see ``VirtualModule.wake_pin``."""
     wake_s: float = 0.3
     """From the first edge until the line hears again."""
-    sleep_closes_sockets: bool = True
-    """Deep sleep loses the open sockets."""
+    sleep_closes_sockets: bool | None = None
+    """Deep sleep loses the open sockets; None: as the family does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineSettings:
     """The serial line and how quickly the module answers on it."""
 
-    baudrate: int = 115200
-    """A byte takes ten bits of it. 0: bytes take no time."""
+    baudrate: int | None = None
+    """A byte takes ten bits of it. 0: bytes take no time; None: the family's usual speed."""
     answer_s: float = 0.040
     """From the end of a command to its answer (hardware trace of a BC660K: 40 ms)."""
     jitter: float = 0.15
@@ -171,7 +171,7 @@ class LineSettings:
     """From reset to the command interpreter."""
 
     def __post_init__(self) -> None:
-        _check(self.baudrate >= 0, "baudrate: not below 0")
+        _check((self.baudrate or 0) >= 0, "baudrate: not below 0")
         _check(self.answer_s >= 0, "answer_s: not below 0")
         _check(0 <= self.jitter < 1, "jitter: 0 up to 1")
 

@@ -17,6 +17,7 @@ __all__ = ["FAMILIES", "dialect"]
 
 _DIALECTS: dict[str, tuple[str, str]] = {
     "bc66": ("firmware_bridge.virtual.dialects.bc66", "Bc66"),
+    "bc95": ("firmware_bridge.virtual.dialects.bc95", "Bc95"),
     "bc660k": ("firmware_bridge.virtual.dialects.bc660k", "Bc660k"),
 }
 

@@ -441,3 +441,31 @@ def test_a_reboot_in_the_middle_of_everything_leaves_a_module_that_works(hand: H
         assert bench.ask("AT+QISEND=0,2,hi", 5).endswith(b"SEND OK\r\n")
         bench.wait(20)
         assert [a.payload for a in bench.actions if hasattr(a, "payload")][-1] == b"hi"
+
+
+def test_asking_to_attach_again_and_again_attaches_once(hand: Hands) -> None:
+    bench = hand()
+    bench.ask("ATE0", 0.1)
+    while bench.module.state is not ConnectionState.CONNECTING:
+        bench.wait(0.05)
+    setup = []
+    for _ in range(5):
+        bench.module.equipment.attach()
+    bench.wait(60)
+    setup.append(bench.module.energy(bench.now).setup_j)
+    once = hand()
+    once.ask("ATE0", 0.1)
+    once.wait(bench.now - once.now)
+    assert setup[0] == pytest.approx(once.module.energy(once.now).setup_j)
+
+
+def test_an_attach_that_the_cell_took_with_it_is_tried_again(
+    hand: Hands, steady: ModuleSettings
+) -> None:
+    radio = RadioSettings(rsrp_dbm=-125, rsrp_variation_db=0.0, outages_s=((5.0, 60.0),))
+    bench = hand(replace(steady, radio=radio))
+    bench.wait(20)
+    assert not bench.module.equipment.registered
+    assert bench.module.state is ConnectionState.SEARCHING
+    bench.wait(120)
+    assert bench.module.equipment.registered
