@@ -293,6 +293,9 @@ class _Runner:
             self._active_time_s = granted.active_time_s or 0.0
             address = await module.address()
             identity = {} if module.identity is None else asdict(module.identity)
+            for name in ("imei", "iccid"):
+                if identity.get(name):
+                    identity[name] = masked(identity[name])
             self._update_manifest(
                 module={
                     "family": bench.module.family,
@@ -413,9 +416,10 @@ class _Runner:
         if self._bench.traffic.pace is Pace.CAPTURE and next_due is not None:
             sleep_s = max(next_due - now, 0.0)
         uplink, downlink = exchange.uplink_bytes, exchange.downlink_bytes
+        sent = Stage.AT_WRITTEN in exchange.stages
         estimate = estimate_energy(
             exchange.stages_s,
-            bytes_up=0 if uplink is None else uplink.total,
+            bytes_up=uplink.total if sent and uplink is not None else 0,
             bytes_down=0 if downlink is None else downlink.total,
             ecl=None if radio is None else radio.ecl,
             rai=self._release_assistance is not ReleaseAssistance.NONE,
@@ -468,6 +472,11 @@ class _Runner:
                     "and does the module's APN reach it?"
                 ),
             )
+
+
+def masked(digits: str) -> str:
+    """An identity of module or subscriber as it may be written down: its last four digits."""
+    return "*" * (len(digits) - 4) + digits[-4:]
 
 
 def _radio_dict(report: RadioReport) -> dict[str, Any]:

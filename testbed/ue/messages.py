@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass, field
 
 import esp
@@ -20,6 +21,16 @@ from testbed.ue.session import UeSession
 __all__ = ["Exchange", "exchange_message"]
 
 
+_logger = logging.getLogger(__name__)
+
+_NOT_SENT = {
+    SocketLost: "socket-lost",
+    ModuleTimeout: "module-timeout",
+    CommandFailed: "send-failed",
+}
+"""Reasons of messages that were not sent: short and stable, since they become metric labels."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Exchange:
     """What became of one message; `stages` goes on filling until the radio is released."""
@@ -31,7 +42,7 @@ class Exchange:
     outcome: Outcome = Outcome.LOST
     """How it ended."""
     reason: str | None = None
-    """Why, unless it was answered."""
+    """Why, unless it was answered: ``no-answer``, ``socket-lost``, ``answer-bad-icv`` ..."""
     stages: dict[Stage, float] = field(default_factory=dict)
     """Loop time of each stage that was observed."""
     uplink_bytes: LayerBytes | None = None
@@ -97,8 +108,9 @@ async def exchange_message(
     try:
         receipt = await _send(session, exchange)
     except (CommandFailed, ModuleTimeout, SocketLost) as error:
+        _logger.info("message %d was not sent: %s", exchange.message.index, error)
         exchange.outcome = Outcome.FAILED
-        exchange.reason = f"not sent: {error}"
+        exchange.reason = next(word for kind, word in _NOT_SENT.items() if isinstance(error, kind))
         return
     exchange.mark(Stage.AT_WRITTEN, receipt.written_at)
     exchange.mark(Stage.ACCEPTED, receipt.accepted_at)
@@ -148,7 +160,8 @@ async def _await_answer(session: UeSession, exchange: Exchange, deadline: float)
         except TimeoutError:
             break
         except SocketLost as error:
-            exchange.reason = f"no answer: {error}"
+            _logger.info("message %d gets no answer: %s", exchange.message.index, error)
+            exchange.reason = "socket-lost"
             return
         unit = Unit(data=received.data)
         try:
@@ -170,7 +183,7 @@ async def _await_answer(session: UeSession, exchange: Exchange, deadline: float)
                 exchange.downlink_packet = unit.packet_type
                 return
         exchange.strays += 1
-    exchange.reason = "no answer in time" if refused is None else f"answer refused: {refused}"
+    exchange.reason = "no-answer" if refused is None else f"answer-{refused}"
 
 
 def _climb(session: UeSession, unit: Unit) -> float | None:

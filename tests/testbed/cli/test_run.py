@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from firmware_bridge.virtual import ModuleSettings
 from testbed.cli import main
 from testbed.packets import parse_udp_packet
 from testbed.results import JournalReader, RunDirectory
@@ -149,6 +150,18 @@ def test_the_journal_tells_each_stage_in_the_order_of_the_way(everything: dict[s
         assert stages["delivered"] == record["latency_s"]
         assert record["energy"]["kind"] == "estimated"
         assert (record.get("uplink_packet") is None) == (record["compression"] == "none")
+
+
+def test_the_manifest_shows_the_module_and_masks_who_owns_it(everything: dict[str, Any]) -> None:
+    text = RunDirectory.open(everything["directory"]).manifest_path.read_text()
+    module = json.loads(text)["module"]
+    assert module["model"] == "Quectel_BC66"
+    assert module["firmware"].startswith("BC66")
+    settings = ModuleSettings()
+    for name, whole in (("imei", settings.imei), ("iccid", settings.card.iccid)):
+        assert module[name] == "*" * (len(whole) - 4) + whole[-4:]
+        for path in Path(everything["directory"]).iterdir():
+            assert whole.encode() not in path.read_bytes(), path
 
 
 def test_transport_mode_says_in_the_table_what_it_does_to_addresses(testbed: Run) -> None:
