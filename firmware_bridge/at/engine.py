@@ -7,8 +7,8 @@ Rules that it keeps:
   command, the others where the octets were read.
 - A response to a command that nobody waits for any more (time-out, cancellation) never answers the
   next one: before the next command the engine asks a marker question whose answer can't be
-  mistaken, and drops everything before it. A second result (`SEND OK`) that is still owed is
-  dropped when it comes, within the time it would have had.
+  mistaken, and drops everything before it. While a second result (`SEND OK`) is still owed, no
+  command that ends with such a one is sent: the engine waits for it, at most twice its time.
 - A boot banner ends the outstanding command with `ModuleRebooted`; the next one finds its place by
   a marker, because some families end their boot with an OK of its own.
 - A time-out that the loop itself was late for gets that lateness back, because the answer may lie
@@ -23,10 +23,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from firmware_bridge.at.events import Body, Data, Echo, Event, Final, Noise, Prompt, Text, Urc
+from firmware_bridge.at.events import (
+    Body,
+    Data,
+    Echo,
+    Event,
+    Final,
+    Noise,
+    NoiseReason,
+    Prompt,
+    Text,
+    Urc,
+)
 from firmware_bridge.at.log import AtLog, Direction
 from firmware_bridge.at.parser import Digester
-from firmware_bridge.at.syntax import Command, Marker, Syntax
+from firmware_bridge.at.syntax import Command, FollowUp, Marker, Syntax
 from firmware_bridge.errors import (
     CommandFailed,
     LineLost,
@@ -50,8 +61,12 @@ MARKER_ROUNDS = 3
 STRAY = Command(text="AT")
 """Stands for "a result may come that nobody asked for": some families end their boot with OK."""
 
-QUIET_S = 1.0
-"""Silence after which a module that knows no marker counts as done, s."""
+QUIET_MARKERS = 2
+"""Silence for so many marker times after which a module that knows no marker counts as done."""
+EXTENSIONS = 20
+"""How often a late result gives the marker its time again: the module works off a backlog."""
+OWED_TIMES = 2
+"""An owed second result may still come within so many times its own time."""
 LATENESS_GRANTS = 3
 """How often a time-out that fired late is put off by twice its lateness."""
 
@@ -85,7 +100,16 @@ class Response:
 class _Exchange:
     """The command that is outstanding."""
 
-    __slots__ = ("command", "deadline", "done", "grants", "heard", "response", "timer")
+    __slots__ = (
+        "command",
+        "deadline",
+        "done",
+        "extensions",
+        "grants",
+        "heard",
+        "response",
+        "timer",
+    )
 
     def __init__(self, command: Command, done: asyncio.Future[None]) -> None:
         self.command = command
@@ -94,6 +118,7 @@ class _Exchange:
         self.timer: asyncio.TimerHandle | None = None
         self.deadline = 0.0
         self.grants = LATENESS_GRANTS
+        self.extensions = EXTENSIONS
         self.heard = False
 
 
@@ -129,6 +154,8 @@ class AtEngine:
         self._unanswered: Command | None = None
         self._lost: str | None = None
         self._last_octet_at = self._loop.time()
+        self._came_late = asyncio.Event()
+        self._late_finals = 0
         self._last_final_at = float("-inf")
         line.connect(self)
 
@@ -160,6 +187,8 @@ class AtEngine:
         async with self._queue:
             if self._unanswered is not None:
                 await self._find_place()
+            if command.follow_up is not None:
+                await self._settle(command.follow_up)
             return await self._run(command)
 
     async def probe(self, text: str, timeout_s: float) -> Response | None:
@@ -231,8 +260,23 @@ class AtEngine:
     def _owe(self, exchange: _Exchange) -> None:
         command = exchange.command
         if command.follow_up is not None and not exchange.response.follow_up:
-            until = self._loop.time() + self._scaled(command.follow_up.timeout_s)
-            self._digester.owe(command.follow_up, until)
+            self._digester.owe(command.follow_up, self._patience(command.follow_up))
+
+    def _patience(self, follow_up: FollowUp) -> float:
+        return self._loop.time() + OWED_TIMES * self._scaled(follow_up.timeout_s)
+
+    async def _settle(self, follow_up: FollowUp) -> None:
+        """Wait until no such second result can come for a command of before."""
+        while (until := self._digester.owed_until(follow_up)) is not None:
+            self._came_late.clear()
+            try:
+                async with asyncio.timeout_at(until):
+                    await self._came_late.wait()
+            except TimeoutError:
+                self._digester.forgive(follow_up)
+                return
+            if self._lost is not None:
+                return
 
     def _write(self, data: bytes) -> None:
         self.line.write(data)
@@ -281,7 +325,10 @@ class AtEngine:
         if unanswered.prompt and self._lost is None:
             self._write(ESCAPE)
         heard = False
+        self._late_finals = 0
+        sent = unanswered.finals
         for marker in self._markers(unanswered):
+            sent += 1
             command = Command(
                 text=marker.text,
                 timeout_s=self.syntax.marker_timeout_s,
@@ -294,11 +341,9 @@ class AtEngine:
                 continue
             except ModuleTimeout:
                 heard = True
-                continue
-            except CommandFailed:
-                heard = True
-                continue
-            self._unanswered = None
+                if self._late_finals < sent:
+                    continue  # else everything that was sent has its result: none can follow
+            self._found_place(unanswered)
             return
         if not heard:
             raise ModuleSilent(
@@ -307,7 +352,13 @@ class AtEngine:
                 address=self.line.address,
             )
         await self._wait_for_quiet()
+        self._found_place(unanswered)
+
+    def _found_place(self, unanswered: Command) -> None:
         self._unanswered = None
+        follow_up = unanswered.follow_up
+        if follow_up is not None and self._digester.owed_until(follow_up) is not None:
+            self._digester.owe(follow_up, self._patience(follow_up))
 
     def _markers(self, unanswered: Command) -> list[Marker]:
         """Markers to try: none whose answer the unanswered command could still give."""
@@ -323,7 +374,8 @@ class AtEngine:
 
     async def _wait_for_quiet(self) -> None:
         for _ in range(30):
-            wait = self._last_octet_at + self._scaled(QUIET_S) - self._loop.time()
+            quiet_s = self._scaled(QUIET_MARKERS * self.syntax.marker_timeout_s)
+            wait = self._last_octet_at + quiet_s - self._loop.time()
             if wait <= 0:
                 return
             await asyncio.sleep(wait)
@@ -346,6 +398,7 @@ class AtEngine:
         if self._lost is not None:
             return
         self._lost = reason
+        self._came_late.set()
         exchange = self._exchange
         if exchange is not None and not exchange.done.done():
             exchange.done.set_exception(LineLost(self.line.address, reason))
@@ -370,6 +423,7 @@ class AtEngine:
                 self._on_prompt()
             elif isinstance(event, Noise):
                 _logger.debug("%s: %s %r", self.line.address, event.reason.value, event.data)
+                self._on_noise(event)
                 self._tell(self.on_noise, event)
             elif isinstance(event, Data):
                 self._tell(self.on_data, event)
@@ -396,10 +450,22 @@ class AtEngine:
         elif exchange.command.follow_up is not None and not event.follow_up:
             self._arm(exchange, exchange.command.follow_up.timeout_s)
 
+    def _on_noise(self, event: Noise) -> None:
+        if event.reason is not NoiseReason.LATE:
+            return
+        self._came_late.set()
+        exchange = self._exchange
+        if event.data in (b"OK", b"ERROR") or event.data.startswith(b"+CM"):
+            self._late_finals += 1
+            if exchange is not None and exchange.command.needs_answer and exchange.extensions:
+                exchange.extensions -= 1
+                self._arm(exchange, exchange.command.timeout_s)
+
     def _on_urc(self, event: Urc) -> None:
         exchange = self._exchange
         if event.banner:
             self._unanswered = STRAY
+            self._came_late.set()
             reboots = exchange is not None and exchange.command.reboots
             if exchange is not None and not exchange.done.done() and not reboots:
                 exchange.done.set_exception(ModuleRebooted(exchange.command.text, event.text))

@@ -130,12 +130,26 @@ class Digester:
         return [Noise(at=at, began_at=body.began_at, reason=NoiseReason.CUT, data=cut)]
 
     def owe(self, follow_up: FollowUp, until: float) -> None:
-        """A command ended without this second result: if it still comes before `until`, drop it."""
-        self._owed.append((follow_up.pattern.pattern, until))
+        """A command ended without this second result: if it still comes before `until`, drop it.
 
-    def forgive(self) -> None:
-        """No late results can come any more (reboot)."""
-        self._owed.clear()
+        Said again, it moves the time.
+        """
+        pattern = follow_up.pattern.pattern
+        self._owed = [entry for entry in self._owed if entry[0] != pattern]
+        self._owed.append((pattern, until))
+
+    def owed_until(self, follow_up: FollowUp) -> float | None:
+        """Until when such a second result of an earlier command may still come; None: it can't."""
+        pattern = follow_up.pattern.pattern
+        return next((until for owed, until in self._owed if owed == pattern), None)
+
+    def forgive(self, follow_up: FollowUp | None = None) -> None:
+        """Such a late result, or none at all (reboot), can come any more."""
+        if follow_up is None:
+            self._owed.clear()
+            return
+        pattern = follow_up.pattern.pattern
+        self._owed = [entry for entry in self._owed if entry[0] != pattern]
 
     def leave_data_mode(self) -> None:
         """The line carries lines again."""

@@ -1,7 +1,7 @@
 """The AT log, its transcripts, and the splitting of fields."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_bridge.at import AtLog, Direction, Entry, split_fields, unquote
@@ -60,6 +60,7 @@ def test_masking_can_be_switched_off() -> None:
     assert "031076062" in transcript(entries, mask=False)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([TO, FROM]), st.binary(min_size=1, max_size=20))))
 def test_a_transcript_reads_back_as_the_lines_it_was_made_of(
     lines: list[tuple[Direction, bytes]],
@@ -94,6 +95,7 @@ def test_fields_are_split_at_commas_outside_quotes(text: str, fields: list[str])
     assert split_fields(text) == fields
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_splits_and_joins_back(text: str) -> None:
     joined = ",".join(split_fields(text))

@@ -151,6 +151,7 @@ def test_a_driver_among_mangled_lines_raises_only_what_it_documents(
     assert not caplog.records
 
 
+@FUZZ
 @given(st.text(max_size=80), st.booleans())
 def test_any_text_is_read_or_refused(text: str, direct: bool) -> None:
     for line in (text, f"+QIURC: {text}", f'+QIURC: "recv",0,{text}', f"+QENG: 0,{text}"):

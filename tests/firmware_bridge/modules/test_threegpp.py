@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_bridge import Registration, RegistrationState
@@ -63,6 +63,7 @@ def test_other_units_of_the_active_time_are_minutes() -> None:
     assert decode_t3324("01100010") == 120
 
 
+@settings(deadline=None)
 @given(st.floats(min_value=0, max_value=11_160))
 def test_any_active_time_is_rounded_up_by_less_than_one_step(seconds: float) -> None:
     granted = decode_t3324(encode_t3324(seconds))
@@ -70,6 +71,7 @@ def test_any_active_time_is_rounded_up_by_less_than_one_step(seconds: float) -> 
     assert seconds <= granted < seconds + 360
 
 
+@settings(deadline=None)
 @given(st.floats(min_value=0, max_value=35_712_000))
 def test_any_periodic_tau_is_rounded_up_to_the_nearest_that_fits(seconds: float) -> None:
     granted = decode_t3412(encode_t3412(seconds))
@@ -191,6 +193,7 @@ def test_a_broken_cereg_is_none(line: str) -> None:
     assert decode_cereg("+CEREG: 5", read=True) is None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60), st.booleans())
 def test_any_text_as_cereg_raises_nothing(text: str, read: bool) -> None:
     found = decode_cereg("+CEREG: " + text, read=read)
