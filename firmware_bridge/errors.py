@@ -201,7 +201,9 @@ class SimNotReady(ModuleError):
         self.state = state
         super().__init__(
             f"the SIM is not ready: {state}",
-            hint="insert the SIM, or take its PIN off" if "PIN" in state else "check the SIM",
+            hint="take the SIM's PIN off"
+            if state.startswith(("SIM PIN", "SIM PUK", "PH-"))
+            else "insert a SIM, and check its contacts",
         )
 
 

@@ -5,6 +5,7 @@
     events     RrcConnected, PsmEntered, Rebooted, SocketClosed, ...
     registry   family name -> driver class, imported when asked for
     probe      which family a port leads to
+    explain    lines in plain words
     dialect    how a family's tables are written; every entry names its source
     threegpp   what all families share: +CEREG, +CESQ, the timers (TS 27.007, TS 24.008)
     quectel    the behaviour that the Quectel NB-IoT families share
@@ -15,6 +16,7 @@ tables with the module that it talks to would prove only that both make the same
 """
 
 from firmware_bridge.modules.contract import DatagramSocket, Module, ModuleOptions
+from firmware_bridge.modules.explain import explain
 from firmware_bridge.modules.probe import Probed, probe
 from firmware_bridge.modules.registry import FAMILIES, driver, families, open_module
 
@@ -25,6 +27,7 @@ __all__ = [
     "ModuleOptions",
     "Probed",
     "driver",
+    "explain",
     "families",
     "open_module",
     "probe",

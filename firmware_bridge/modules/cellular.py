@@ -59,6 +59,11 @@ POLL_S = 2.0
 """Between two questions for registration or address, s."""
 SIM_PATIENCE_S = 10.0
 """How long a SIM may take after the radio is switched on, s."""
+DENIED_PATIENCE_S = 20.0
+"""How long a denial without a permanent cause may last before it is believed, s."""
+PERMANENT_CAUSES = frozenset({3, 6, 7, 8, 11, 14, 35})
+"""EMM causes after which this network is not tried again (TS 24.301 5.5.1.2.5): subscription or
+device not accepted, network not allowed."""
 GRANT_PATIENCE_S = 15.0
 """How long the network may take to grant power saving, s."""
 
@@ -211,21 +216,31 @@ class CellularModule(AtModule):
                 response = await self.ask("sim_state")
                 state = after_colon(response.lines[0]) if response.lines else ""
             except CommandFailed as error:
-                state = CME_ERRORS.get(error.code or -1, error.text)
+                state = CME_ERRORS.get(error.code or -1, f"AT+CPIN? was answered {error.text}")
             if state == "READY":
                 return
-            if "PIN" in state or "PUK" in state or self._loop.time() >= deadline:
+            if state.startswith(("SIM PIN", "SIM PUK", "PH-")) or self._loop.time() >= deadline:
                 raise SimNotReady(state)
             await self._notice(1.0)
 
     async def _wait_registered(self, deadline: float, timeout_s: float) -> Registration:
+        denied_since: float | None = None
         while True:
             registration = await self.registration()
+            now = self._loop.time()
             if registration.registered:
                 return registration
-            if registration.state is RegistrationState.DENIED:
+            if registration.state is not RegistrationState.DENIED:
+                denied_since = None
+            elif denied_since is None:
+                denied_since = now
+            left = deadline - now
+            if denied_since is not None and (
+                registration.cause in PERMANENT_CAUSES
+                or now - denied_since >= DENIED_PATIENCE_S
+                or left <= 0
+            ):
                 raise RegistrationDenied(registration.cause)
-            left = deadline - self._loop.time()
             if left <= 0:
                 raise Detached(
                     f"not registered within {timeout_s:g} s "

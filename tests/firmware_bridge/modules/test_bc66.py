@@ -253,7 +253,8 @@ def test_a_reset_without_any_word_is_waited_out(bench: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "state"), [("ERROR", "ERROR"), ("+CPIN: SIM PIN|OK", "SIM PIN")]
+    ("answer", "state"),
+    [("ERROR", "AT+CPIN? was answered ERROR"), ("+CPIN: SIM PIN|OK", "SIM PIN")],
 )
 def test_a_missing_or_locked_sim_is_said_so(bench: Run, answer: str, state: str) -> None:
     async def test(b: Bench) -> None:
@@ -271,10 +272,27 @@ def test_a_missing_or_locked_sim_is_said_so(bench: Run, answer: str, state: str)
 def test_a_denied_registration_tells_the_cause(bench: Run) -> None:
     async def test(b: Bench) -> None:
         await b.module.start()
-        b.fake.on("AT+CEREG?", "+CEREG: 5,3,,,,0,15|OK")
+        b.fake.on("AT+CEREG?", "+CEREG: 5,3,,,,0,11|OK")
+        start = b.now()
         with pytest.raises(RegistrationDenied) as caught:
             await b.module.attach()
-        assert caught.value.cause == 15
+        assert caught.value.cause == 11
+        assert b.now() == start
+
+    bench(test)
+
+
+def test_a_denial_that_may_pass_is_waited_for(bench: Run) -> None:
+    async def test(b: Bench) -> None:
+        await b.module.start()
+        denied = "+CEREG: 5,3,,,,0,22|OK"
+        b.fake.on("AT+CEREG?", denied, denied, denied, "+CEREG: 5,2|OK", REGISTERED + "|OK")
+        assert (await b.module.attach()).registered
+        b.fake.on("AT+CEREG?", denied)
+        start = b.now()
+        with pytest.raises(RegistrationDenied, match="22"):
+            await b.module.attach()
+        assert b.now() - start == pytest.approx(20, abs=5)
 
     bench(test)
 
