@@ -17,6 +17,7 @@ On the shelves:
   ``rrc``: the connection's states as a table; ``paging``: who waits in the network; ``observer``:
   who is told
 * ``radio``: coverage and block timing; ``player``: the radio at work; ``current``: what is drawn
+* ``nat``: the operator's address translation; ``faults``: what can go wrong, as a script
 * ``parameters``: all figures with their sources; ``settings``: what can be set; ``durations``:
   timers coded in bits; ``scheduler``: timers
 """
@@ -28,9 +29,11 @@ from firmware_bridge.virtual.actions import (
     DatagramSent,
     Event,
     EventKind,
+    LineLost,
     NameAsked,
     SocketClosed,
     SocketOpened,
+    SocketRebound,
 )
 from firmware_bridge.virtual.current import Draw, Energy, Part
 from firmware_bridge.virtual.dialects import FAMILIES
@@ -41,6 +44,7 @@ from firmware_bridge.virtual.doors import (
     virtual_module_in_memory,
     virtual_module_on_pty,
 )
+from firmware_bridge.virtual.faults import Fault, FaultKind
 from firmware_bridge.virtual.module import VirtualModule
 from firmware_bridge.virtual.radio import Signal
 from firmware_bridge.virtual.rrc import ConnectionState
@@ -64,6 +68,9 @@ __all__ = [
     "Energy",
     "Event",
     "EventKind",
+    "Fault",
+    "FaultKind",
+    "LineLost",
     "LineSettings",
     "MemoryDoor",
     "ModuleSettings",
@@ -76,6 +83,7 @@ __all__ = [
     "Signal",
     "SocketClosed",
     "SocketOpened",
+    "SocketRebound",
     "VirtualModule",
     "virtual_module_in_memory",
     "virtual_module_on_pty",

@@ -14,9 +14,11 @@ __all__ = [
     "DatagramSent",
     "Event",
     "EventKind",
+    "LineLost",
     "NameAsked",
     "SocketClosed",
     "SocketOpened",
+    "SocketRebound",
 ]
 
 
@@ -70,7 +72,27 @@ class NameAsked:
     """The name."""
 
 
-Action = SocketOpened | SocketClosed | DatagramSent | NameAsked
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketRebound:
+    """The NAT has another binding for the socket: what it sends comes from another port now."""
+
+    at: float
+    """Seconds on the module's clock."""
+    socket: int
+    """Its number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineLost:
+    """The device disappears; it comes back under another name."""
+
+    at: float
+    """Seconds on the module's clock."""
+    duration_s: float
+    """For how long."""
+
+
+Action = SocketOpened | SocketClosed | SocketRebound | DatagramSent | NameAsked | LineLost
 
 
 class EventKind(enum.Enum):
@@ -94,6 +116,8 @@ class EventKind(enum.Enum):
     """Reset, by command or by fault."""
     SENT = "sent"
     """A datagram of ``value`` bytes left the core network."""
+    FAULT = "fault"
+    """A fault of the script began."""
     RECEIVED = "received"
     """A datagram of ``value`` bytes reached the module."""
 

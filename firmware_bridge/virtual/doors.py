@@ -12,8 +12,11 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
+from firmware_bridge.virtual.actions import LineLost
 from firmware_bridge.virtual.current import Energy
+from firmware_bridge.virtual.faults import FaultKind
 from firmware_bridge.virtual.module import VirtualModule
 from firmware_bridge.virtual.network import UdpNetwork
 from firmware_bridge.virtual.settings import ModuleSettings
@@ -70,6 +73,11 @@ class Door:
         self.module.reboot(self.now)
         self._settle()
 
+    def fail(self, kind: FaultKind, duration_s: float = 0.0) -> None:
+        """Let something go wrong now."""
+        self.module.fail(kind, duration_s, self.now)
+        self._settle()
+
     def wake_pin(self) -> None:
         """A falling edge on the module's wake-up pin."""
         self.module.wake_pin(self.now)
@@ -103,7 +111,10 @@ class Door:
     def _settle(self) -> None:
         """Hand out what the module has to give, and set the alarm for what it will do next."""
         for action in self.module.take_actions():
-            self.network.perform(action)
+            if isinstance(action, LineLost):
+                self._lose(action.duration_s)
+            else:
+                self.network.perform(action)
         output = self.module.take_output()
         if output:
             self._say(output)
@@ -120,39 +131,79 @@ class Door:
     def _say(self, data: bytes) -> None:
         raise NotImplementedError
 
+    def _lose(self, duration_s: float) -> None:
+        """The device disappears for so long."""
+
 
 class PtyDoor(Door):
     """The module on a pseudo-terminal.
+
+    Args:
+        family: Dialect.
+        settings: Likewise.
+        seed: Likewise.
+        link: A symbolic link to keep on the device, whatever its name is at the moment: what the
+            folder ``/dev/serial/by-id`` is for real devices.
 
     Raises:
         OSError: this system has no pseudo-terminals, or none left.
     """
 
-    def __init__(self, family: str, settings: ModuleSettings | None, seed: int) -> None:
+    def __init__(
+        self, family: str, settings: ModuleSettings | None, seed: int, link: Path | None = None
+    ) -> None:
         super().__init__(family, settings, seed)
+        self._link = link
+        self._unread = bytearray()
+        self._back: asyncio.TimerHandle | None = None
+        self._master = self._slave = -1
+        self.path = ""
+        """Device to open, ``/dev/pts/N``; empty while it has vanished."""
+        self._appear()
+        self._settle()
+
+    def close(self) -> None:
+        """Switch the module off and remove the device."""
+        super().close()
+        if self._back is not None:
+            self._back.cancel()
+        self._disappear()
+
+    def _appear(self) -> None:
         try:
             import pty
             import tty
         except ImportError:
             raise OSError("pseudo-terminals need a POSIX system") from None
 
+        self._back = None
         self._master, self._slave = pty.openpty()
         # The slave stays open: else the master reads an error whenever no client has it open.
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)
         self.path = os.ttyname(self._slave)
-        """Device to open, ``/dev/pts/N``."""
-        self._unread = bytearray()
         self._loop.add_reader(self._master, self._readable)
-        self._settle()
+        if self._link is not None:
+            self._link.unlink(missing_ok=True)
+            self._link.symlink_to(self.path)
 
-    def close(self) -> None:
-        """Switch the module off and remove the device."""
-        super().close()
+    def _disappear(self) -> None:
+        if self._master < 0:
+            return
         self._loop.remove_reader(self._master)
         self._loop.remove_writer(self._master)
+        self._unread.clear()
         os.close(self._master)
         os.close(self._slave)
+        self._master = self._slave = -1
+        self.path = ""
+        if self._link is not None:
+            self._link.unlink(missing_ok=True)
+
+    def _lose(self, duration_s: float) -> None:
+        """A client that has it open reads the end of file, as when a USB plug is pulled."""
+        self._disappear()
+        self._back = self._loop.call_later(duration_s, self._appear)
 
     def _readable(self) -> None:
         try:
@@ -163,6 +214,8 @@ class PtyDoor(Door):
             self._hear(data)
 
     def _say(self, data: bytes) -> None:
+        if self._master < 0:
+            return
         room = _UNREAD_LIMIT - len(self._unread)
         waiting = bool(self._unread)
         self._unread += data[:room]
@@ -208,9 +261,16 @@ class MemoryDoor(Door):
 
 @asynccontextmanager
 async def virtual_module_on_pty(
-    family: str = "bc66", *, settings: ModuleSettings | None = None, seed: int = 0
+    family: str = "bc66",
+    *,
+    settings: ModuleSettings | None = None,
+    seed: int = 0,
+    link: Path | None = None,
 ) -> AsyncIterator[PtyDoor]:
     """A virtual module on a pseudo-terminal, for as long as the context lasts.
+
+    With ``link``, a symbolic link of that name points to the device, also after it has vanished
+    and come back under another name.
 
     ``door.path`` is what a serial program opens, any number of times; ``door.module`` is the
     module. Its time is the running loop's.
@@ -219,7 +279,7 @@ async def virtual_module_on_pty(
         ValueError: no such family.
         OSError: no pseudo-terminal to be had.
     """
-    with contextlib.closing(PtyDoor(family, settings, seed)) as door:
+    with contextlib.closing(PtyDoor(family, settings, seed, link)) as door:
         yield door
 
 

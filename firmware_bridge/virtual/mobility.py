@@ -185,6 +185,11 @@ class Mobility:
             self._attaching = True
             self._queue(self._attach_job)
 
+    def lose_network(self, duration_s: float) -> None:
+        """There is no cell for ``duration_s`` from now on."""
+        self._channel.lose(self._timers.now, duration_s)
+        self._coverage_changed()
+
     def stay_detached(self) -> None:
         """Find a cell, but attach only when told to."""
         self._attach_wanted = False

@@ -14,19 +14,24 @@ import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from firmware_bridge.virtual.actions import (
     Action,
     DatagramSent,
     Event,
     EventKind,
+    LineLost,
     NameAsked,
     SocketClosed,
     SocketOpened,
+    SocketRebound,
 )
 from firmware_bridge.virtual.current import Draw, Energy
 from firmware_bridge.virtual.dialects import dialect
 from firmware_bridge.virtual.equipment import UserEquipment
+from firmware_bridge.virtual.faults import FaultKind
+from firmware_bridge.virtual.nat import Nat
 from firmware_bridge.virtual.observer import Counters
 from firmware_bridge.virtual.parameters import BC66_CURRENTS, FAMILY_CURRENTS
 from firmware_bridge.virtual.radio import Signal
@@ -39,6 +44,7 @@ __all__ = ["VirtualModule"]
 
 _LOOKUP_TIMEOUT_S = 30.0
 _EVENTS_KEPT = 10_000
+_FLOOD_LINE_S = 0.020
 
 
 class VirtualModule:
@@ -83,7 +89,11 @@ class VirtualModule:
         self._waking: Timer | None = None
         self._booting = False
         self._silent_until = now
+        self._garbage_until = now
         self._garble = 0
+        self.card_present = self.settings.card.present
+        """Whether there is a card in the slot now; for the dialect."""
+        self._nat = Nat(self.settings.network.nat_timeout_s)
         self._fault_rng = random.Random(f"{seed}/faults")
         self._lock: Timer | None = None
         self._lookups: dict[int, Callable[[str | None], None]] = {}
@@ -98,6 +108,8 @@ class VirtualModule:
             self._restart_lock()
         else:
             self._boot()
+        for fault in self.settings.faults:
+            self.timers.at(now + fault.at_s, partial(self.fail, fault.kind, fault.duration_s))
 
     # -- time ------------------------------------------------------------------------------------
 
@@ -135,8 +147,8 @@ class VirtualModule:
         """Put ``data`` on the line to the host; for the dialect."""
         if self.timers.now < self._silent_until:
             return
-        if self._garble > 0:
-            self._garble -= 1
+        if self._garble > 0 or self.timers.now < self._garbage_until:
+            self._garble = max(0, self._garble - 1)
             data = self._fault_rng.randbytes(len(data))
         self._sent = max(self._sent, self.timers.now) + len(data) * self._byte_s
         if self._sent > self.timers.now:
@@ -166,7 +178,10 @@ class VirtualModule:
     def datagram(self, socket: int, payload: bytes, now: float) -> None:
         """A datagram for ``socket`` came from the far end."""
         self.advance(now)
-        self.equipment.deliver(socket, payload)
+        if self._nat.inbound(socket, now):
+            self.equipment.deliver(socket, payload)
+        else:
+            self.counters.lost_downlink += 1
 
     def resolved(self, token: int, address: str | None, now: float) -> None:
         """The answer to :class:`~firmware_bridge.virtual.actions.NameAsked`; None: no such name."""
@@ -195,6 +210,7 @@ class VirtualModule:
         """For the dialect: a socket is gone."""
         if socket in self._open:
             self._open.remove(socket)
+            self._nat.forget(socket)
             self._actions.append(SocketClosed(at=self.timers.now, socket=socket))
 
     def look_up(self, host: str, done: Callable[[str | None], None]) -> None:
@@ -267,10 +283,46 @@ class VirtualModule:
 
     # -- faults and pins -------------------------------------------------------------------------
 
+    def fail(self, kind: FaultKind, duration_s: float = 0.0, now: float | None = None) -> None:
+        """Let something go wrong: now, or at ``now`` when given from outside."""
+        if now is not None:
+            self.advance(now)
+        present, until = self.timers.now, self.timers.now + duration_s
+        self._record(EventKind.FAULT)
+        if kind is FaultKind.REBOOT:
+            self.restart()
+        elif kind is FaultKind.HANG:
+            self._silent_until = until
+        elif kind is FaultKind.GARBAGE:
+            self._garbage_until = until
+        elif kind is FaultKind.FLOOD:
+            self._flood(until)
+        elif kind is FaultKind.NETWORK_LOST:
+            self.equipment.lose_network(duration_s)
+        elif kind is FaultKind.CARD_REMOVED:
+            self.card_present = False
+            self.equipment.switch_off()
+            self._session.card_changed()
+            self.timers.after(duration_s, self._card_back)
+        elif kind is FaultKind.VANISH:
+            self._actions.append(LineLost(at=present, duration_s=duration_s))
+            self._silent_until = until
+            self.equipment.reset()
+            self.timers.at(until, self.restart)
+
+    def _card_back(self) -> None:
+        self.card_present = True
+        self._session.card_changed()
+
+    def _flood(self, until: float) -> None:
+        if self.timers.now < until:
+            text = bytes(self._fault_rng.randint(0x20, 0x7E) for _ in range(40))
+            self.emit(b"\r\n" + text + b"\r\n")
+            self.timers.after(_FLOOD_LINE_S, lambda: self._flood(until))
+
     def silence(self, duration_s: float, now: float) -> None:
         """For ``duration_s`` the module neither hears nor says anything."""
-        self.advance(now)
-        self._silent_until = now + duration_s
+        self.fail(FaultKind.HANG, duration_s, now)
 
     def garble(self, chunks: int, now: float) -> None:
         """The next ``chunks`` pieces of output (an echo, a line) are random bytes."""
@@ -279,8 +331,7 @@ class VirtualModule:
 
     def reboot(self, now: float) -> None:
         """The module restarts by itself now, without detaching."""
-        self.advance(now)
-        self.restart()
+        self.fail(FaultKind.REBOOT, now=now)
 
     def wake_pin(self, now: float) -> None:
         """A falling edge on PSM_EINT."""
@@ -400,6 +451,8 @@ class VirtualModule:
     def datagram_left(self, socket: int, payload: bytes) -> None:
         """See :class:`~firmware_bridge.virtual.observer.Observer`."""
         self._record(EventKind.SENT, len(payload))
+        if self._nat.outbound(socket, self.timers.now):
+            self._actions.append(SocketRebound(at=self.timers.now, socket=socket))
         self._actions.append(DatagramSent(at=self.timers.now, socket=socket, payload=payload))
 
     def datagram_arrived(self, socket: int, payload: bytes) -> None:

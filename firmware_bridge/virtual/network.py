@@ -20,6 +20,7 @@ from firmware_bridge.virtual.actions import (
     NameAsked,
     SocketClosed,
     SocketOpened,
+    SocketRebound,
 )
 
 __all__ = ["UdpNetwork"]
@@ -66,6 +67,8 @@ class UdpNetwork:
                 self._closing[action.socket] = self._loop.call_later(
                     _LINGER_S, self._close, action.socket
                 )
+        elif isinstance(action, SocketRebound):
+            self._rebind(action.socket)
         elif isinstance(action, NameAsked):
             task = self._loop.create_task(self._resolve(action))
             self._tasks.add(task)
@@ -101,6 +104,20 @@ class UdpNetwork:
             return
         self._sockets[action.socket] = opened
         self._loop.add_reader(opened.fileno(), self._readable, action.socket, opened)
+
+    def _rebind(self, number: int) -> None:
+        """Another socket in place of this one: another port towards the far end."""
+        old = self._sockets.get(number)
+        if old is None:
+            return
+        far = old.getpeername()
+        opened = socket.socket(old.family, socket.SOCK_DGRAM)
+        opened.setblocking(False)
+        opened.connect(far)
+        self._loop.remove_reader(old.fileno())
+        old.close()
+        self._sockets[number] = opened
+        self._loop.add_reader(opened.fileno(), self._readable, number, opened)
 
     def _send(self, number: int, payload: bytes) -> None:
         opened = self._sockets.get(number)

@@ -137,10 +137,17 @@ class Channel:
         self._rng = random.Random(f"{seed}/radio")
         phases = random.Random(f"{seed}/coverage")
         self._origin = origin
+        self._outages = list(radio.outages_s)
         self._waves = [
             (share, 2 * math.pi / (radio.variation_period_s * part), phases.uniform(0, 2 * math.pi))
             for share, part in ((0.5, 1.0), (0.3, 0.41), (0.2, 0.17))
         ]
+
+    def lose(self, now: float, duration_s: float) -> None:
+        """There is no cell for ``duration_s`` from ``now`` on."""
+        since = now - self._origin
+        self._outages = [outage for outage in self._outages if outage[1] > since]
+        self._outages.append((since, since + duration_s))
 
     def signal(self, now: float) -> Signal:
         """The coverage at ``now`` (seconds)."""
@@ -155,7 +162,7 @@ class Channel:
         rsrq = -10 * math.log10(2 + 12 / 10 ** (sinr / 10))
         first, second = radio.ecl_thresholds_dbm
         ecl = 0 if rsrp >= first else 1 if rsrp >= second else 2
-        out = any(start <= since < end for start, end in radio.outages_s)
+        out = any(start <= since < end for start, end in self._outages)
         return Signal(
             rsrp_dbm=rsrp,
             sinr_db=sinr,

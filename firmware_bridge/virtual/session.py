@@ -362,5 +362,8 @@ class Session:
     def falling_asleep(self) -> None:
         """Deep sleep is about to begin."""
 
+    def card_changed(self) -> None:
+        """The card was taken out or put in."""
+
     def sockets_lost(self) -> None:
         """Every socket is gone, without anybody having closed it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from firmware_bridge.virtual.faults import Fault
 from firmware_bridge.virtual.parameters import (
     COVERAGE_LEVELS,
     CoverageLevel,
@@ -127,6 +128,9 @@ class NetworkSettings:
     """One way between base station and the far end's network."""
     core_loss: float = 0.0
     """Share of datagrams lost in the core network, each way (0 to 1)."""
+    nat_timeout_s: float | None = None
+    """The operator's NAT forgets a UDP binding this long after the latest uplink datagram, and the
+    next one leaves from another port; None: it never does. Operators: 30 to 300 s."""
     names: tuple[tuple[str, str], ...] = ()
     """(host name, address) pairs that the network's DNS knows before anybody is asked."""
 
@@ -196,6 +200,8 @@ class ModuleSettings:
     """Supply and current draw."""
     line: LineSettings = field(default_factory=LineSettings)
     """Serial line."""
+    faults: tuple[Fault, ...] = ()
+    """What goes wrong, and when."""
     booted: bool = True
     """True: the module was switched on earlier, its interpreter answers at once (but it has yet to
     attach). False: it boots when created, with its boot lines."""

@@ -261,7 +261,15 @@ class Bc660k(Quectel):
     def functionality_reached(self) -> None:
         """Radio and card (log 51858)."""
         self.unsolicited(f"+CFUN: {self.functionality}")
-        ready = "READY" if self.settings.card.present else "NOT READY"
+        self._tell_card()
+
+    def card_changed(self) -> None:
+        """Told as at the start."""
+        self._tell_card()
+        super().card_changed()
+
+    def _tell_card(self) -> None:
+        ready = "READY" if self.module.card_present else "NOT READY"
         self.unsolicited(f"+CPIN: {ready}")
 
     def registration_changed(self) -> None:

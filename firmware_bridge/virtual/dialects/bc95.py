@@ -73,7 +73,7 @@ def _serial_number(session: Neul, arguments: Arguments) -> Answer:
 
 def _card(form: Callable[[Neul], str]) -> Callable[[Neul, Arguments], Answer]:
     def handler(session: Neul, _: Arguments) -> Answer:
-        if not session.settings.card.present or session.functionality == 0:
+        if not session.module.card_present or session.functionality == 0:
             raise CommandFailed(_SIM_NOT_INSERTED)
         return Answer(lines=(form(session),))
 

@@ -144,13 +144,18 @@ class Neul(Session):
         """Radio on; with AUTOCONNECT it attaches, without it waits to be told."""
         self.functionality = 1
         equipment = self.module.equipment
-        if not self.settings.card.present:
+        if not self.module.card_present:
             return
         if self.storage.configuration["AUTOCONNECT"] == "TRUE":
             equipment.attach()
         else:
             equipment.stay_detached()
         equipment.switch_on()
+
+    def card_changed(self) -> None:
+        """Attach again when the card is back."""
+        if self.module.card_present and self.functionality == 1:
+            self.switch_on()
 
     def request_power_saving(self) -> None:
         """Ask the network for what CPSMS and CEDRXS say."""

@@ -119,7 +119,7 @@ class Quectel(QuectelSockets):
 
     def switch_on(self) -> None:
         """Radio on, if there is a card to attach with."""
-        if self.settings.card.present:
+        if self.module.card_present:
             self.module.equipment.switch_on()
             if self.operator_mode != 2:
                 self.module.equipment.attach()
@@ -135,6 +135,11 @@ class Quectel(QuectelSockets):
             session.error_format = self.error_format
             session.send_hex, session.receive_hex = self.send_hex, self.receive_hex
         return session
+
+    def card_changed(self) -> None:
+        """Attach again when the card is back."""
+        if self.module.card_present and self.functionality == 1:
+            self.switch_on()
 
     def functionality_reached(self) -> None:
         """CFUN=1 has been answered; some families say more."""

@@ -82,7 +82,7 @@ def with_card(answer: Callable[[Quectel], str]) -> Callable[[Quectel, Arguments]
     """A reading that needs a card in the slot."""
 
     def handler(session: Quectel, _: Arguments) -> Answer:
-        if not session.settings.card.present:
+        if not session.module.card_present:
             raise CommandFailed(SIM_NOT_INSERTED)
         return Answer(lines=(answer(session),))
 
@@ -91,7 +91,7 @@ def with_card(answer: Callable[[Quectel], str]) -> Callable[[Quectel, Arguments]
 
 def pin(session: Quectel, _: Arguments) -> Answer:
     """``AT+CPIN?``."""
-    if not session.settings.card.present:
+    if not session.module.card_present:
         raise CommandFailed()  # plain ERROR, whatever CMEE says (forums.quectel.com 51858)
     return Answer(lines=("+CPIN: READY",))
 
