@@ -38,6 +38,7 @@ class ModuleSocket(DatagramSocket):
         self._limit = module.options.max_payload or module.FAMILY.max_payload
         self._inbox: deque[Received] = deque(maxlen=INBOX)
         self._announced_at: float | None = None
+        self._may_be_more = False
         self._changed = asyncio.Event()
         self._lost: str | None = None
 
@@ -84,6 +85,7 @@ class ModuleSocket(DatagramSocket):
             return
         self._lost = reason
         self._announced_at = None
+        self._may_be_more = False
         self._changed.set()
         self._owner.forget(self, reason if tell else None)
 
@@ -94,8 +96,8 @@ class ModuleSocket(DatagramSocket):
             while True:
                 if self._inbox:
                     return self._inbox.popleft()
-                self._check_open_or_announced()
-                if self._announced_at is not None:
+                self._check_open()
+                if self._announced_at is not None or self._may_be_more:
                     await self._fetch_announced()
                     continue
                 self._changed.clear()
@@ -106,17 +108,17 @@ class ModuleSocket(DatagramSocket):
         """Take one datagram from the module: payload (b"" if none) and when it was read."""
 
     async def _fetch_announced(self) -> None:
-        announced_at = self._announced_at
-        self._announced_at = None
+        announced_at, unsure = self._announced_at, self._may_be_more
+        self._announced_at, self._may_be_more = None, False
         try:
             data, at = await self._fetch()
         except (ModuleError, asyncio.CancelledError):
             if self._lost is None:
-                self._announced_at = announced_at
+                self._announced_at, self._may_be_more = announced_at, unsure
             raise
         if data:
-            if self._announced_at is None and self._lost is None:
-                self._announced_at = announced_at  # there may be more
+            # Modules announce once and stay silent until everything was read.
+            self._may_be_more = self._lost is None
             self._keep(Received(data=data, at=at, announced_at=announced_at))
 
     def _keep(self, received: Received) -> None:
@@ -128,10 +130,6 @@ class ModuleSocket(DatagramSocket):
     def _check_open(self) -> None:
         if self._lost is not None:
             raise SocketLost(self.socket_id, self._lost)
-
-    def _check_open_or_announced(self) -> None:
-        if self._announced_at is None:
-            self._check_open()
 
     def _check_size(self, data: bytes) -> None:
         if len(data) > self._limit:
