@@ -22,7 +22,7 @@ from rohc.compression.encode_rtp import encode_rtp
 from rohc.compression.observe import observe
 from rohc.compression.settings import Settings
 from rohc.compression.steady import Steady, Steady4, Steady6
-from rohc.encoding.crc import CRC8
+from rohc.encoding.crc import CRC8, fcs32
 from rohc.encoding.ip_id import offset_of
 from rohc.errors import MalformedPacket, RohcUsageError, UnsupportedProfile
 from rohc.feedback import Feedback, next_element, read_feedback
@@ -77,6 +77,9 @@ class Compressor:
         fo_refresh_s: likewise.
         rtp_ports: UDP destination ports whose packets are RTP.
         reordering_expected: packets may overtake each other behind the compressor.
+        static_ip_id: tell a constant IP-ID with the SID flag in profiles 0x0001 to 0x0003 too; it
+            saves two octets per packet. RFC 3843 and RFC 4019 define the flag for profiles 0x0004,
+            0x0007 and 0x0008 alone; this package's decompressor and librohc know it everywhere.
         first_sn: the first sequence number of each flow where the compressor makes it; None for a
             random one (RFC 3095 section 5.11.1).
 
@@ -96,6 +99,7 @@ class Compressor:
         fo_refresh_s: float = 0.0,
         rtp_ports: Iterable[int] = frozenset(),
         reordering_expected: bool = False,
+        static_ip_id: bool = False,
         first_sn: int | None = None,
     ) -> None:
         self.channel = channel
@@ -108,6 +112,7 @@ class Compressor:
             fo_refresh_s=fo_refresh_s,
             rtp_ports=frozenset(rtp_ports),
             reordering_expected=reordering_expected,
+            static_ip_id=static_ip_id,
             first_sn=first_sn,
         )
         self._large = channel.large_cids
@@ -157,16 +162,43 @@ class Compressor:
             return feedback + self._compress(packet, now)
         return self._compress(packet, now)
 
-    def compress_segments(self, packet: bytes, now: float | None = None) -> list[bytes]:
+    def compress_segments(
+        self, packet: bytes, now: float | None = None, *, segment_octets: int = 0
+    ) -> list[bytes]:
         """One packet as ROHC packets that each fit the channel's segments.
 
-        Without `mrru` this is one packet.
+        Without `mrru`, or when `segment_octets` is 0, this is one packet.
+
+        Args:
+            packet: as for `compress`.
+            now: as for `compress`.
+            segment_octets: the largest ROHC packet that the link takes, at least 2; larger ones are
+                segmented (RFC 5795 section 5.2.5).
 
         Raises:
-            RohcUsageError: `packet` is empty.
+            RohcUsageError: `packet` is empty, `segment_octets` is 1, or the packet with its CRC is
+                larger than `mrru`.
             UnsupportedProfile: no profile of the channel can carry the packet.
         """
-        return [self.compress(packet, now)]
+        if segment_octets == 1 or segment_octets < 0:
+            raise RohcUsageError(f"segment_octets is 0 or at least 2, not {segment_octets}")
+        feedback = b"".join(self._queued)
+        self._queued.clear()
+        made = self._compress(packet, now)
+        if not segment_octets or not self.channel.mrru:
+            return [feedback + made]
+        if len(feedback) + len(made) <= segment_octets:
+            return [feedback + made]
+        unit = made + fcs32(made)
+        if len(unit) > self.channel.mrru:
+            raise RohcUsageError(
+                f"{len(unit)} octets are more than the channel's mrru of {self.channel.mrru}"
+            )
+        step = segment_octets - 1
+        pieces = [unit[at : at + step] for at in range(0, len(unit), step)]
+        segments = [bytes((framing.SEGMENT,)) + piece for piece in pieces[:-1]]
+        segments.append(bytes((framing.SEGMENT | 1,)) + pieces[-1])
+        return [feedback, *segments] if feedback else segments
 
     def deliver_feedback(self, data: bytes) -> None:
         """Take feedback that the peer's decompressor gave (`Decompressed.feedback`, unchanged).
@@ -344,6 +376,12 @@ class Compressor:
                 context.dyn_left = max(context.dyn_left, settings.optimistic_repeats)
                 news = True
         context.sent += 1
+        if (
+            context.transition_pending
+            and context.transition_sn < 0
+            and (encoded.name.endswith("EXT-3") or (spec.has_rtp and encoded.name[:2] == "IR"))
+        ):
+            context.transition_sn = headers.sn
         if news:
             context.news_sn = headers.sn
         commit(context, spec, headers, encoded)
@@ -416,9 +454,9 @@ class Compressor:
             covered = context.cid_octets + head
             if self._large:
                 covered = head[:1] + context.cid_octets + head[1:]
-            encoded = Encoded("IR", head + bytes((CRC8.of(covered),)), carries_all=True)
+            encoded = Encoded("IR", head + bytes((CRC8.of(covered),)))
             return self._framed(context, encoded, packet, why)
-        encoded = Encoded("Normal", packet[:1], carries_all=True)
+        encoded = Encoded("Normal", packet[:1])
         made = self._framed(context, encoded, packet[1:], why)
         self._last_header_bytes -= 1
         return made

@@ -17,8 +17,15 @@ from rohc.decompression.initial import Initial, read_ir, read_ir_dyn, verify_crc
 from rohc.decompression.policy import Policy, differs
 from rohc.decompression.received import Received, take_apart
 from rohc.decompression.reconstruct import Candidate
-from rohc.decompression.repair import TRIAL_PACKETS, Finding, find, find_by_trial
+from rohc.decompression.repair import (
+    TRIAL_PACKETS,
+    Finding,
+    find,
+    find_by_trial,
+    find_reliably,
+)
 from rohc.decompression.steady import Steady4, Steady6
+from rohc.encoding.crc import fcs32
 from rohc.errors import (
     CrcFailure,
     MalformedPacket,
@@ -84,6 +91,7 @@ class Decompressor:
         self._max_cid = channel.max_cid
         self._allowed = frozenset(int(profile) for profile in channel.profiles)
         self._unsupported: set[int] = set()
+        self._segments: list[bytes] = []
         self._clock = Clock()
         self._policy = Policy(self.mode, self._large)
         self._contexts: dict[int, DecompressorContext] = {}
@@ -109,7 +117,7 @@ class Decompressor:
         """
         if not data:
             raise RohcUsageError("an empty packet cannot be decompressed")
-        made = self._hot(data, now) if late_by is None else None
+        made = self._hot(data, now) if late_by is None and not self._segments else None
         if made is not None:
             return made
         at = 0
@@ -164,9 +172,12 @@ class Decompressor:
     ) -> Decompressed:
         """Steps 5 to 12 of RFC 3095 section 5.2.6, on a packet without padding and feedback."""
         if framed[0] & 0xFE == framing.SEGMENT:
-            raise MalformedPacket(
-                "a segment on a channel without segmentation", hint="set the channel's mrru"
-            )
+            unit = self._segment(framed)
+            if unit is None:
+                return Decompressed(None, b"", received, "segment", -1, -1, 1)
+            framed = unit
+        else:
+            self._segments.clear()
         cid, octets, body = self._split_cid(framed)
         if cid > self._max_cid:
             raise MalformedPacket(f"CID {cid} is above MAX_CID {self._max_cid}")
@@ -191,6 +202,33 @@ class Decompressor:
                 raise MalformedPacket(f"no Normal packet begins with 0x{first:02x}", cid=cid)
             return Decompressed(body, b"", received, "Normal", cid, 0, octets)
         return self._compressed(context, context.spec, body, octets, received, now, late_by)
+
+    def _segment(self, framed: bytes) -> bytes | None:
+        """Take a segment; the reconstructed packet behind the last one (RFC 5795 5.2.5)."""
+        mrru = self.channel.mrru
+        if not mrru:
+            raise MalformedPacket(
+                "a segment on a channel without segmentation", hint="set the channel's mrru"
+            )
+        self._segments.append(framed[1:])
+        if sum(len(segment) for segment in self._segments) > mrru:
+            self._segments.clear()
+            raise MalformedPacket(f"segments of more than the channel's mrru of {mrru} octets")
+        if not framed[0] & 1:
+            return None
+        unit = b"".join(self._segments)
+        self._segments.clear()
+        if len(unit) <= 4:
+            raise MalformedPacket("a reconstructed unit of 4 octets or less")
+        packet = unit[:-4]
+        if fcs32(packet) != unit[-4:]:
+            raise CrcFailure("the CRC of a reconstructed unit does not match")
+        first = packet[0]
+        if first == framing.PADDING or first & 0xF8 == framing.FEEDBACK:
+            raise MalformedPacket("padding or feedback in a reconstructed unit")
+        if first & 0xFE == framing.SEGMENT:
+            raise MalformedPacket("a segment in a reconstructed unit")
+        return packet
 
     def _split_cid(self, framed: bytes) -> tuple[int, int, bytes]:
         """The CID, how many octets it takes, and the packet without them."""
@@ -412,7 +450,9 @@ class Decompressor:
             error.feedback = self._policy.failed(context, update=False)
             raise error
         finding: Finding | None = None
-        if context.trial is None:
+        if context.mode == Mode.RELIABLE:
+            finding = find_reliably(context, spec, headers, fields, body)
+        elif context.trial is None:
             finding = find(context, spec, headers, fields, body, late_by)
         if finding is None:
             finding = self._on_trial(context, spec, headers, fields, body, now)
@@ -422,7 +462,10 @@ class Decompressor:
             raise error
         candidate = finding.candidate
         changed = False
-        if finding.ahead > 0:
+        if fields.crc is None:
+            # RFC 3095 sections 5.7.1 and 5.7.2: R-0 and R-1 update nothing.
+            pass
+        elif finding.ahead > 0:
             if context.failures and fields.kind < 2 and context.trial is None:
                 self._begin_trial(context, candidate)
                 error = CrcFailure(f"{fields.name} is held back after a failure", cid=cid)

@@ -22,6 +22,8 @@ from rohc.profiles.spec import Spec
 
 __all__ = ["apply"]
 
+RELIABLE_WIDTH = 64
+"""R-mode: how many references may wait for an ACK; more are not sent."""
 QUIET_PACKETS = 4
 """Packets after a repair has begun in which further NACKs are passed over."""
 
@@ -37,13 +39,13 @@ def apply(
         context.ir_left = 0
         return
     sn = _matching_sn(context, spec, feedback)
+    if feedback.ack_type == AckType.ACK and sn >= 0:
+        _acknowledged(context, spec, sn)
     if feedback.protected:
         _move(context, spec, feedback, settings, sn)
     if feedback.loss >= 0 and feedback.protected:
         _widen(context, feedback.loss)
     if feedback.ack_type == AckType.ACK:
-        if sn >= 0:
-            _acknowledged(context, spec, sn)
         return
     if context.mode == Mode.UNIDIRECTIONAL or context.quiet:
         return
@@ -89,8 +91,6 @@ def _acknowledged(context: CompressorContext, spec: Spec, sn: int) -> None:
     context.long_crc_left = 0
     for tracker in context.trackers:
         tracker.settle()
-    if context.transition_pending:
-        context.transition_pending = False
 
 
 def _move(
@@ -98,6 +98,13 @@ def _move(
 ) -> None:
     """C_MODE and C_TRANS (section 5.6)."""
     wanted = feedback.mode
+    headers = context.headers
+    if context.transition_pending and wanted == context.mode and context.transition_sn >= 0:
+        if sn >= 0 and headers is not None:
+            reached = (headers.sn - sn) & spec.sn_mask
+            if reached <= (headers.sn - context.transition_sn) & spec.sn_mask:
+                context.transition_pending = False
+        return
     if context.transition_pending or not Mode.UNIDIRECTIONAL <= wanted <= settings.mode:
         # RFC 3095 section 5.6.1: requests during a transition are ignored.
         return
@@ -108,12 +115,24 @@ def _move(
         return
     context.mode = Mode(wanted)
     context.transition_pending = True
-    context.news_sn = -1
+    context.transition_sn = -1
+    if wanted == Mode.RELIABLE and headers is not None:
+        # What may be the peer's reference now stays a candidate until an ACK says otherwise.
+        if spec.own_sn:
+            context.sn_window.clear()
+            for number in (context.sn_floor, headers.sn):
+                context.sn_window.add(number, number)
+        _set_width(context, RELIABLE_WIDTH)
 
 
 def _widen(context: CompressorContext, loss: int) -> None:
     """RFC 3095 section 5.7.6.9: the windows cover the longest loss; they do not shrink again."""
-    width = min(max(context.sn_window.width, loss + 1), 15)
+    if context.mode != Mode.RELIABLE:
+        _set_width(context, min(max(context.sn_window.width, loss + 1), 15))
+
+
+def _set_width(context: CompressorContext, width: int) -> None:
     context.sn_window.width = width
+    context.timestamps.width = width
     for tracker in context.trackers:
         tracker.offsets.width = width

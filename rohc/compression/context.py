@@ -84,6 +84,7 @@ class CompressorContext:
         long_crc_left: how many more packets must have a CRC of 7 or 8 bits.
         quiet: packets in which a NACK is passed over.
         transition_pending: C_TRANS is P (RFC 3095 section 5.6.1).
+        transition_sn: the SN of the first packet with the new mode, -1 before it is sent.
         timestamps: candidates for the peer's reference of the scaled RTP timestamp.
         stride_left: how many more packets carry TS_STRIDE and the unscaled timestamp.
         rtp_left: how many more packets carry the RTP row of extension 3.
@@ -121,6 +122,7 @@ class CompressorContext:
         "timestamps",
         "trackers",
         "transition_pending",
+        "transition_sn",
         "zero_checksums",
     )
 
@@ -153,6 +155,7 @@ class CompressorContext:
         self.stride_left = 0
         self.timestamps = Window(1, 0xFFFFFFFF)
         self.transition_pending = False
+        self.transition_sn = -1
 
     def start(self, headers: Headers, width: int, repeats: int) -> None:
         """Begin with the first headers of a flow."""

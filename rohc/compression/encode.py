@@ -33,20 +33,18 @@ __all__ = [
 
 
 class Encoded:
-    """A compressed header, not yet sent.
+    """A compressed header, not yet sent. It carries all that is pending.
 
     Attributes:
         name: the packet type.
         octets: the header without CID octets.
-        carries_all: it carries all that is pending.
     """
 
-    __slots__ = ("carries_all", "name", "octets")
+    __slots__ = ("name", "octets")
 
-    def __init__(self, name: str, octets: bytes, carries_all: bool) -> None:
+    def __init__(self, name: str, octets: bytes) -> None:
         self.name = name
         self.octets = octets
-        self.carries_all = carries_all
 
 
 def encode_ir(context: CompressorContext, spec: Spec, headers: Headers, large: bool) -> Encoded:
@@ -70,7 +68,7 @@ def _initial(
     else:
         covered = context.cid_octets + head + chains
     crc = CRC8.of(covered)
-    return Encoded(name, head[:2] + bytes((crc,)) + chains, carries_all=True)
+    return Encoded(name, head[:2] + bytes((crc,)) + chains)
 
 
 def encode_plain(
@@ -104,7 +102,7 @@ def encode_plain(
                 for name, offset in zip(("IP-ID", "IP-ID2"), offsets, strict=False):
                     values[name] = offset
                 values["CRC"] = header_crc(form, headers, raw)
-                return Encoded(form.name, form.pack(values) + tail, carries_all=True)
+                return Encoded(form.name, form.pack(values) + tail)
     return _with_extension_3(context, spec, headers, raw, sequential, offsets, tail)
 
 
@@ -129,7 +127,7 @@ def _suffices(
 def sn_suffices(context: CompressorContext, spec: Spec, headers: Headers, k: int) -> bool:
     """Whether k bits of the SN suffice whatever reference the peer has."""
     p = spec.sn_shift(k)
-    if not spec.own_sn:
+    if not spec.own_sn or context.mode == Mode.RELIABLE:
         return context.sn_window.suffices(headers.sn, k, p)
     oldest = (headers.sn - context.sn_window.width) & 0xFFFF
     if (headers.sn - context.sn_floor) & 0xFFFF < context.sn_window.width:
@@ -160,7 +158,7 @@ def _with_extension_3(
         sn >>= 8
     values = (sn & ((1 << width) - 1), 1, header_crc(base, headers, raw))
     octets = base.base.pack(*values) + write_extension_3(True, flags, items)
-    return Encoded("UOR-2-EXT-3", octets + tail, carries_all=True)
+    return Encoded("UOR-2-EXT-3", octets + tail)
 
 
 def ip_items(
@@ -243,28 +241,30 @@ def header_crc(form: Compressed, headers: Headers, raw: bytes) -> int:
     return crc.update(crc.update(crc.initial, static), dynamic)
 
 
-_NO_REFERENCE = frozenset(
-    form.name for form in (sets.R_0, *sets.R_1_RTP, *sets.R_1_TS, *sets.R_1_ID, *sets.R_1_PLAIN)
-)
+_NO_REFERENCE = frozenset((sets.R_0.name,))
 
 
 def commit(context: CompressorContext, spec: Spec, headers: Headers, encoded: Encoded) -> None:
     """The packet goes out: references, windows and counters move on."""
     sn = headers.sn
     # RFC 3095 section 5.5.1.2: in R-mode only a 7- or 8-bit CRC makes a reference.
-    updates = context.mode != Mode.RELIABLE or encoded.name not in _NO_REFERENCE
-    if not updates:
+    reliable = context.mode == Mode.RELIABLE
+    if reliable and encoded.name in _NO_REFERENCE:
         context.headers = headers
         return
-    if not spec.own_sn or context.mode == Mode.RELIABLE:
+    if not spec.own_sn or reliable:
         context.sn_window.add(sn, sn)
     if spec.has_rtp:
         context.timestamps.add(sn, headers.timestamp)
     for level, tracker in zip(headers.levels, context.trackers, strict=True):
         if level.version == 4:
             tracker.offsets.add(sn, offset_of(level.identification, sn, bool(level.nbo)))
-        if encoded.carries_all:
+        if not reliable:
             tracker.count_sent()
+    if reliable:
+        # RFC 3095 section 5.5.1.1.1: only an ACK gives confidence.
+        context.headers = headers
+        return
     context.long_crc_left -= context.long_crc_left > 0
     context.rtp_left -= context.rtp_left > 0
     context.stride_left -= context.stride_left > 0

@@ -44,7 +44,7 @@ def encode_rtp(
                 continue
             values = _values(headers, offsets)
             values["CRC"] = header_crc(form, headers, raw)
-            return Encoded(form.name, form.pack(values) + tail, carries_all=True)
+            return Encoded(form.name, form.pack(values) + tail)
     return _with_extension_3(context, spec, headers, raw, sequential, offsets, tail)
 
 
@@ -129,7 +129,7 @@ def _with_extension_3(
         *[1 if field == "X" else values.get(field, 0) for field in base.base.fields]
     )
     octets += write_extension_3(False, flags, items)
-    return Encoded(f"{base.name}-EXT-3", octets + tail, carries_all=True)
+    return Encoded(f"{base.name}-EXT-3", octets + tail)
 
 
 def _base_of(

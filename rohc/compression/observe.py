@@ -51,7 +51,13 @@ def observe(
     headers.time_stride = last.time_stride
     for place, tracker in enumerate(context.trackers):
         _observe_level(
-            context, spec, tracker, headers.levels[place], last.levels[place], repeats, reasons
+            context,
+            tracker,
+            headers.levels[place],
+            last.levels[place],
+            repeats,
+            spec.static_id or settings.static_ip_id,
+            reasons,
         )
     if spec.has_rtp:
         observe_rtp(context, headers, last, repeats, reasons)
@@ -66,11 +72,11 @@ def observe(
 
 def _observe_level(
     context: CompressorContext,
-    spec: Spec,
     tracker: LevelTracker,
     level: IpHeader,
     last: IpHeader,
     repeats: int,
+    static_id: bool,
     reasons: list[str],
 ) -> None:
     if level.tos != last.tos:
@@ -98,9 +104,9 @@ def _observe_level(
         return
     tracker.behaviour = seen
     tracker.strikes = 0
-    rnd = int(seen == Behaviour.RANDOM or (seen == Behaviour.CONSTANT and not spec.static_id))
+    rnd = int(seen == Behaviour.RANDOM or (seen == Behaviour.CONSTANT and not static_id))
     nbo = level.nbo if rnd else int(seen != Behaviour.SWAPPED)
-    sid = int(seen == Behaviour.CONSTANT and spec.static_id)
+    sid = int(seen == Behaviour.CONSTANT and static_id)
     if (rnd, nbo) != (level.rnd, level.nbo):
         level.rnd, level.nbo = rnd, nbo
         tracker.identity_left = repeats
@@ -156,9 +162,7 @@ def _observe_crc_state(
     A peer that missed the change would go on with the old value, and each of its packets would
     pass. For a while only packets with the longer CRC are sent.
     """
-    states = []
-    for one in (last, headers):
-        static, _ = in_crc_order(one, build_headers(one, 0))
-        states.append(CRC3.of(static))
-    if states[0] == states[1]:
+    before, _ = in_crc_order(last, build_headers(last, 0))
+    after, _ = in_crc_order(headers, build_headers(headers, 0))
+    if before != after and CRC3.of(before) == CRC3.of(after):
         context.long_crc_left = LONG_CRC_FACTOR * repeats

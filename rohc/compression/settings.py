@@ -25,6 +25,7 @@ class Settings:
         ir_refresh_s, fo_refresh_s: the same by time in seconds; 0 for never.
         rtp_ports: UDP destination ports whose packets are RTP.
         reordering_expected: choose packets that survive reordering behind the compressor.
+        static_ip_id: use the SID flag in profiles 0x0001 to 0x0003 too.
         first_sn: the first sequence number of each flow, for profiles where the compressor makes
             it; None for a random one.
     """
@@ -37,6 +38,7 @@ class Settings:
     fo_refresh_s: float
     rtp_ports: frozenset[int]
     reordering_expected: bool
+    static_ip_id: bool
     first_sn: int | None
 
     def __post_init__(self) -> None:

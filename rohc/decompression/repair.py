@@ -24,7 +24,7 @@ from rohc.errors import MalformedPacket
 from rohc.headers.chain import Headers
 from rohc.profiles.spec import Spec
 
-__all__ = ["Finding", "find", "find_by_trial"]
+__all__ = ["Finding", "find", "find_by_trial", "find_reliably"]
 
 TRIAL_PACKETS = 3
 """RFC 3095 section 5.3.2.2.4 e: two packets are discarded, the third is delivered."""
@@ -109,6 +109,15 @@ def find(
         return Finding(found, ahead)
     # Both pass: a packet that changed places with its successor is the likelier one.
     return Finding(late.candidate, late.ahead, doubtful=behind > 1)
+
+
+def find_reliably(
+    context: DecompressorContext, spec: Spec, headers: Headers, received: Received, body: bytes
+) -> Finding | None:
+    """The headers of a packet in R-mode, where nothing is repaired (RFC 3095 section 5.5.2.1)."""
+    sn = decode_sn(received, spec, headers.sn)
+    found = _verified(context, spec, headers, received, body, sn)
+    return None if found is None else Finding(found, (sn - headers.sn) & spec.sn_mask)
 
 
 def _find_late(

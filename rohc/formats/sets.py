@@ -90,14 +90,13 @@ RTP_UO_WITH_T = (
     UOR_2_TS[3],
 )
 
-PLAIN_R = (R_0, R_0_CRC, R_1_PLAIN[0], UOR_2_PLAIN[0], R_1_PLAIN[1], *UOR_2_PLAIN[1:])
-RTP_R_WITHOUT_T = (R_0, R_0_CRC, R_1_RTP[0], *R_1_RTP[1:], *UOR_2_RTP)
+# R-1 formats carry no CRC, so that the peer's references do not move with them; a compressor that
+# moves them with UOR-2 instead needs fewer packets with changes. The decompressor knows R-1.
+PLAIN_R = (R_0, R_0_CRC, *UOR_2_PLAIN)
+RTP_R_WITHOUT_T = (R_0, R_0_CRC, *UOR_2_RTP)
 RTP_R_WITH_T = (
     R_0,
     R_0_CRC,
-    R_1_ID[0],
-    R_1_TS[0],
-    *R_1_ID[1:],
     UOR_2_ID[0],
     UOR_2_TS[0],
     UOR_2_ID[1],

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from rohc import Decompressor
+
 SHARED = Path(__file__).parents[2].parent / "shared"
 DATA = Path(__file__).parents[1] / "data" / "rohc"
 
@@ -106,3 +108,46 @@ def pcapng_packets(path: Path) -> Iterator[bytes]:
             (captured,) = struct.unpack_from("<I", data, at + 20)
             yield data[at + 28 : at + 28 + captured]
         at += length
+
+
+def snapshot(value: Any) -> Any:
+    """All that a context knows, as plain values."""
+    if isinstance(value, dict):
+        return {key: snapshot(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [snapshot(item) for item in value]
+    names = [
+        name
+        for kind in type(value).__mro__
+        for name in getattr(kind, "__slots__", ())
+        if type(value).__module__.startswith("rohc")
+    ]
+    if not names or not hasattr(value, names[0]):
+        return value if isinstance(value, int | str | bytes | None) else repr(type(value))
+    return {name: snapshot(getattr(value, name)) for name in names if name != "spec"}
+
+
+STATES_AND_COUNTERS = (
+    "failures",
+    "quiet",
+    "state",
+    "steady",
+    "suspended",
+    "trial",
+    "trial_packets",
+    "updates_failed",
+)
+"""What RFC 3095 section 5.3.2.2.3 moves when a packet is rejected."""
+
+
+def known(decompressor: Decompressor) -> Any:
+    contexts = decompressor._contexts
+    for context in contexts.values():
+        context.leave_steady()
+    saved = {}
+    for cid, context in contexts.items():
+        image = snapshot(context)
+        for name in STATES_AND_COUNTERS:
+            del image[name]
+        saved[cid] = image
+    return saved
