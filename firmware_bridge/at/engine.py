@@ -240,10 +240,13 @@ class AtEngine:
         try:
             self._write(command.text.encode("latin-1") + self.syntax.terminator)
             self._arm(exchange, command.timeout_s)
-            if self.line.pending:
+            drained = bool(self.line.pending)
+            if drained:
                 await self.line.drain()
             if not command.payload:
                 response.written_at = loop.time()
+                if drained and exchange.heard:  # a writing thread may tell later than the answer
+                    response.written_at = min(response.written_at, response.began_at)
             await exchange.done
         except (ModuleTimeout, asyncio.CancelledError):
             self._unanswered = command

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from firmware_bridge.at.engine import AtEngine, Response
-from firmware_bridge.at.events import Urc
+from firmware_bridge.at.events import Body, Urc
 from firmware_bridge.at.fields import number, split_fields
 from firmware_bridge.errors import (
     CommandFailed,
@@ -87,9 +87,10 @@ class AtModule(Module):
         }
         self.engine = AtEngine(
             line,
-            self.FAMILY.syntax(),
+            self.FAMILY.syntax(binary=self.options.payload_format == "binary"),
             log=log,
             on_urc=self._on_urc,
+            on_body=self._on_body,
             on_lost=self._on_lost,
             time_scale=self.options.time_scale,
         )
@@ -285,6 +286,9 @@ class AtModule(Module):
         else:
             self._emit(UnknownEvent(at=urc.at, name=urc.name, text=urc.text))
         self._noticed.set()
+
+    def _on_body(self, body: Body) -> None:
+        """Octets that came unasked (binary payloads)."""
 
     def _on_banner(self, urc: Urc) -> None:
         same_boot = urc.at - self._banner_at < SAME_BOOT_S or self._reset_told

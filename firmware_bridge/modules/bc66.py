@@ -94,6 +94,7 @@ FAMILY = Family(
     socket_ids=(0, 1, 2, 3),
     max_payload=512,
     max_payload_source="512 octets in hexadecimal mode [unproven]; inline text takes 1024",
+    max_binary_payload=1_024,
     sleep_loses_sockets=True,
     boot_s=20.0,
 )

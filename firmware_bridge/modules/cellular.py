@@ -64,6 +64,8 @@ DENIED_PATIENCE_S = 20.0
 PERMANENT_CAUSES = frozenset({3, 6, 7, 8, 11, 14, 35})
 """EMM causes after which this network is not tried again (TS 24.301 5.5.1.2.5): subscription or
 device not accepted, network not allowed."""
+ROHC = 4
+"""<PDP_head_comp> of TS 27.007 10.1.1: RFC 3095, profiles as TS 36.323."""
 GRANT_PATIENCE_S = 15.0
 """How long the network may take to grant power saving, s."""
 
@@ -305,6 +307,25 @@ class CellularModule(AtModule):
             return None, None
         window = decode_paging_window(fields[3]) if len(fields) > 3 else None
         return decode_edrx_cycle(fields[2]), window
+
+    async def configure_header_compression(self, on: bool) -> None:
+        """See `Module.configure_header_compression`: the last field of AT+CGDCONT."""
+        for line in (await self.ask("read_contexts")).lines:
+            fields = [unquote(field) for field in split_fields(after_colon(line))]
+            if len(fields) > 2:
+                break
+        else:
+            raise Detached("the module has no PDP context to set up", hint="call attach() first")
+        try:
+            await self.ask(
+                "header_compression",
+                context=fields[0],
+                type=fields[1],
+                apn=fields[2],
+                value=ROHC if on else 0,
+            )
+        except CommandFailed as error:
+            raise NotSupported(self.family, "header compression", error.text) from error
 
     # -- non-IP data and the SIM -------------------------------------------------------------------
 

@@ -57,6 +57,9 @@ class ModuleOptions:
     """Octets per datagram; None: what the family is known to take."""
     receive_mode: Literal["direct", "buffered"] = "direct"
     """Whether datagrams are pushed by the module or fetched after an announcement."""
+    payload_format: Literal["hex", "binary"] = "hex"
+    """How payloads pass the line: as hexadecimal digits, or as they are, counted (half as long, and
+    often a larger limit). Families without the choice refuse `binary` when a socket is opened."""
     context_id: int | None = None
     """PDP context of sockets; None: the one that has an address, else the family's default."""
     pdp_type: Literal["IP", "IPV6", "IPV4V6"] = "IP"
@@ -244,6 +247,10 @@ class Module(ABC):
     async def select_bands(self, bands: Sequence[int]) -> None:
         """Search these E-UTRA bands only."""
         raise NotSupported(self.family, "choice of bands")
+
+    async def configure_header_compression(self, on: bool) -> None:
+        """Ask for ROHC (RFC 3095) on the PDP context, or for none; effective at the next attach."""
+        raise NotSupported(self.family, "header compression")
 
     async def open_non_ip(self, apn: str | None = None) -> DatagramSocket:
         """Open the way for non-IP data (NIDD); `host` is "" and `port` 0 then.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
-from firmware_bridge.at.syntax import Command, FollowUp, Marker, Syntax, UrcRule
+from firmware_bridge.at.syntax import BodyRule, Command, FollowUp, Marker, Syntax, UrcRule
 from firmware_bridge.errors import NotSupported
 from firmware_bridge.modules.records import Status
 
@@ -42,6 +42,10 @@ class Request:
     """Time of the final result, s."""
     reboots: bool = False
     """The module boots because of it."""
+    body: str = ""
+    """Pattern of the line that announces counted octets (group `n`), for binary payloads."""
+    prompt: bytes = b""
+    """What asks for the payload; the payload is given as the value `payload`."""
     repeatable: bool = True
     """Sent again after a wake-up when the module was found asleep; never for sending data."""
     note: str = ""
@@ -55,8 +59,13 @@ class Request:
             for name, value in values.items():
                 pattern = pattern.replace("{" + name + "}", str(value))
             follow_up = FollowUp(pattern=_compiled(pattern), timeout_s=self.follow_up_timeout_s)
+        payload = values.get("payload", b"")
+        assert isinstance(payload, bytes)
         return Command(
             text=self.text.format(**values) if values else self.text,
+            body=BodyRule(header=_compiled(self.body)) if self.body else None,
+            prompt=self.prompt,
+            payload=payload,
             timeout_s=self.timeout_s,
             answer=_compiled(self.answer) if self.answer else None,
             bare=self.bare,
@@ -79,6 +88,9 @@ class Unsolicited:
     """How well it is known."""
     banner: bool = False
     """Printed only at boot."""
+    body: str = ""
+    """Pattern up to counted octets in the same line (group `n`); looked for only when payloads are
+    binary, since the count means octets and the digits are twice as many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +144,8 @@ class Family:
     """Octets per datagram."""
     max_payload_source: str
     """Where that limit is known from."""
+    max_binary_payload: int | None = None
+    """Octets per datagram when payloads are binary; None: the family knows hexadecimal only."""
     sleep_loses_sockets: bool
     """Sockets are gone after PSM or deep sleep."""
     boot_s: float
@@ -148,10 +162,17 @@ class Family:
             raise NotSupported(self.name, operation.replace("_", " "))
         return found
 
-    def syntax(self) -> Syntax:
-        """What the AT engine is told about this family."""
+    def syntax(self, *, binary: bool = False) -> Syntax:
+        """What the AT engine is told about this family; `binary` payloads or hexadecimal ones."""
         urcs = tuple(
-            UrcRule(name=entry.name, pattern=_compiled(entry.pattern), banner=entry.banner)
+            UrcRule(
+                name=entry.name,
+                pattern=_compiled(entry.pattern),
+                banner=entry.banner,
+                body=BodyRule(header=_compiled(entry.body), inline=True)
+                if entry.body and binary
+                else None,
+            )
             for entry in self.unsolicited
         )
         if self.markers:

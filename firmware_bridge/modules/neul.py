@@ -175,6 +175,8 @@ class NeulModule(CellularModule):
     async def open_udp(self, host: str, port: int, local_port: int = 0) -> NeulSocket:
         """See `Module.open_udp`. `host` must be an address: this dialect sends to no name."""
         plain_text("host", host)
+        if self.options.payload_format == "binary":
+            raise NotSupported(self.family, "binary payloads", "it takes hexadecimal digits only")
         if not 1 <= port <= 65_535 or not 0 <= local_port <= 65_535:
             raise ValueError(f"port {port} or local port {local_port} is not within 1 to 65535")
         try:

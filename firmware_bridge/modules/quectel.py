@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
-from firmware_bridge.at.events import Urc
+from firmware_bridge.at.events import Body, Urc
 from firmware_bridge.at.fields import after_colon, number, split_fields, unquote
 from firmware_bridge.errors import (
     CommandFailed,
@@ -184,7 +184,8 @@ class QuectelNbIot(CellularModule):
             raise ValueError(f"port {port} or local port {local_port} is not within 1 to 65535")
         await self.ready()
         context = await self._socket_context()
-        await self.ask("hex_format")
+        binary = self.options.payload_format == "binary"
+        await self.ask("binary_format" if binary else "hex_format")
         socket_id = self._free_id()
         values: dict[str, object] = {
             "context": context,
@@ -272,6 +273,14 @@ class QuectelNbIot(CellularModule):
         else:
             self._emit(UnknownEvent(at=urc.at, name=urc.name, text=urc.text))
 
+    def _on_body(self, body: Body) -> None:
+        """A datagram that was pushed as it is: `+QIURC: "recv",<id>,<n>,"<octets>"`."""
+        socket = self._sockets.get(_or_none(number(split_fields(after_colon(body.header))[1])))
+        if socket is not None:
+            socket.deliver(body.data, body.at)
+        else:
+            self._emit(UnknownEvent(at=body.at, name=body.urc, text=body.header))
+
     def _on_socket(self, urc: Urc) -> None:
         line = decode_qiurc(urc.text, direct=self.options.receive_mode == "direct")
         socket = None if line is None else self._sockets.get(line.socket_id or 0)
@@ -300,6 +309,10 @@ async def _next(told: asyncio.Queue[list[str]], timeout_s: float, name: str) -> 
             return await told.get()
     except TimeoutError:
         raise ModuleTimeout(f"the question for the name {name}", timeout_s) from None
+
+
+def _or_none(value: int | None) -> int:
+    return -1 if value is None else value
 
 
 def _apn_stem(apn: str) -> str:

@@ -22,11 +22,14 @@ class QuectelSocket(ModuleSocket):
     def __init__(self, module: QuectelNbIot, socket_id: int, host: str, port: int) -> None:
         super().__init__(module, socket_id, host, port)
         self._module = module
+        self._binary = module.options.payload_format == "binary"
+        if self._binary and module.options.max_payload is None:
+            self._limit = module.FAMILY.max_binary_payload or self._limit
 
     async def send(
         self, data: bytes, rai: ReleaseAssistance = ReleaseAssistance.NONE
     ) -> SendReceipt:
-        """See `DatagramSocket.send`. The payload goes in hexadecimal digits.
+        """See `DatagramSocket.send`. The payload goes in hexadecimal digits, or after a prompt.
 
         Release assistance is the last argument of the command, or AT+QNBIOTRAI ahead of it where
         the firmware does not take the argument.
@@ -35,11 +38,12 @@ class QuectelSocket(ModuleSocket):
         rai = ReleaseAssistance(rai)
         await self._module.ready()
         self._check_open()
-        values = {"id": self.socket_id, "size": len(data), "data": data.hex().upper()}
+        values: dict[str, object] = {"id": self.socket_id, "size": len(data)}
+        values |= {"payload": data} if self._binary else {"data": data.hex().upper()}
         try:
             if rai is ReleaseAssistance.NONE:
                 await self._module.no_release_assistance()
-                receipt = _receipt(await self._module.ask("send", **values), "")
+                receipt = _receipt(await self._send(values), "")
             else:
                 receipt = await self._send_with_release(values, rai)
         except CommandFailed as error:
@@ -55,7 +59,7 @@ class QuectelSocket(ModuleSocket):
         self, values: dict[str, object], rai: ReleaseAssistance
     ) -> SendReceipt:
         module = self._module
-        if module.release_by != "command":
+        if module.release_by != "command" and not self._binary:
             try:
                 response = await module.ask("send_with_release", **values, rai=int(rai))
             except CommandFailed as error:
@@ -72,8 +76,10 @@ class QuectelSocket(ModuleSocket):
                 ) from refused
         elif not await module.release_command_works(rai):
             raise NotSupported(module.family, f"release assistance {rai.name}")
-        response = await module.ask("send", **values)
-        return _receipt(response, "command")
+        return _receipt(await self._send(values), "command")
+
+    async def _send(self, values: dict[str, object]) -> Response:
+        return await self._module.ask("send_binary" if self._binary else "send", **values)
 
     async def close(self) -> None:
         """See `DatagramSocket.close`."""
@@ -86,6 +92,9 @@ class QuectelSocket(ModuleSocket):
             return  # it was gone already
 
     async def _fetch(self) -> tuple[bytes, float]:
+        if self._binary:
+            response = await self._module.ask("read_binary", id=self.socket_id, size=self._limit)
+            return b"".join(response.bodies), response.done_at
         response = await self._module.ask("read", id=self.socket_id, size=self._limit)
         data = decode_qird(response.lines)
         if data is None:

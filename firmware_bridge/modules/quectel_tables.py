@@ -109,6 +109,25 @@ QUECTEL: Mapping[str, Request] = table(
         status=DOCUMENTED,
         note="0 none, 1 release after this uplink, 2 after one downlink",
     ),
+    binary_format=Request(text='AT+QICFG="dataformat",0,0', source="Renode", status=DOCUMENTED),
+    send_binary=Request(
+        text="AT+QISEND={id},{size}",
+        prompt=b">",
+        follow_up=SEND_RESULT,
+        follow_up_timeout_s=60,
+        timeout_s=15,
+        repeatable=False,
+        source="Zephyr, Renode",
+        status=DOCUMENTED,
+        note="the prompt has no line end; it never comes if the chip slept meanwhile",
+    ),
+    read_binary=Request(
+        text="AT+QIRD={id},{size}",
+        answer=r"\+QIRD: ?\d",
+        body=r"\+QIRD: ?(?P<n>\d+)",
+        source="Renode",
+        status=DOCUMENTED,
+    ),
     read=Request(
         text="AT+QIRD={id},{size}",
         answer=r"\+QIRD: ?\d",
@@ -148,7 +167,13 @@ QUECTEL_UNSOLICITED = (
     Unsolicited(
         name="sleep", pattern=r'\+QNBIOTEVENT: ?"', source="Zephyr, Renode", status=DOCUMENTED
     ),
-    Unsolicited(name="socket", pattern=r"\+QIURC: ?\"", source="Renode", status=DOCUMENTED),
+    Unsolicited(
+        name="socket",
+        pattern=r"\+QIURC: ?\"",
+        body=r"\+QIURC: ?\"recv\",\d+,(?P<n>\d+),\"",
+        source="Renode",
+        status=DOCUMENTED,
+    ),
     Unsolicited(name="dns", pattern=r"\+QIDNSGIP: ?", source="Zephyr", status=DOCUMENTED),
     Unsolicited(
         name="non-ip",

@@ -113,6 +113,12 @@ STANDARD: Mapping[str, Request] = table(
         status=DOCUMENTED,
         note="0 none, 1 no further data, 2 one downlink expected",
     ),
+    header_compression=Request(
+        text='AT+CGDCONT={context},"{type}","{apn}",,0,{value}',
+        source="TS 27.007 10.1.1 <PDP_head_comp>",
+        status=Status.UNPROVEN,
+        note="0 off, 4 RFC 3095 (ROHC); no log shows a module that takes it",
+    ),
     # -- the SIM ---------------------------------------------------------------------------------
     sim_apdu=Request(
         text='AT+CSIM={size},"{data}"',

@@ -438,3 +438,39 @@ def test_the_log_has_every_octet_both_ways(scripted: Any) -> None:
         ]
 
     scripted.virtually(main)
+
+
+def test_after_connect_the_line_carries_data_until_told_otherwise(scripted: Any) -> None:
+    async def main() -> None:
+        data: list[bytes] = []
+        bench = Bench(scripted, on_data=lambda event: data.append(event.data))
+        bench.module.on("ATD*99#", b"\r\nCONNECT 150000000\r\n~\xff\x7d#OK\r\n")
+        dial = Command(text="ATD*99#", success=re.compile("CONNECT"), data_mode=True)
+        assert (await bench.engine.execute(dial)).final == "CONNECT 150000000"
+        bench.engine.write_raw(b"~\xff}#")
+        bench.module.say(b"more\r\n")
+        await asyncio.sleep(1)
+        assert b"".join(data) == b"~\xff}#OK\r\nmore\r\n"
+        assert bench.module.raw[-1] == b"~\xff}#"
+        bench.engine.leave_data_mode()
+        bench.module.raw.clear()
+        bench.module._partial = b""
+        assert (await bench.engine.execute(Command(text="AT"))).final == "OK"
+
+    scripted.virtually(main)
+
+
+def test_resynchronising_drops_what_is_still_to_come(scripted: Any) -> None:
+    async def main() -> None:
+        bench = Bench(scripted)
+        bench.module.on("AT+SLOW", (2.5, "OK"))
+        bench.module.on("AT+CFUN?", (1.0, "+CFUN: 1|OK"))
+        with pytest.raises(ModuleTimeout):
+            await bench.engine.execute(Command(text="AT+SLOW", timeout_s=2))
+        await bench.engine.resynchronise()
+        assert bench.module.sent == ["AT+SLOW", "AT+CFUN?"]
+        assert [noise.data for noise in bench.noises] == [b"OK"]
+        await bench.engine.resynchronise()
+        assert not bench.engine.busy
+
+    scripted.virtually(main)
