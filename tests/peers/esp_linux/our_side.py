@@ -37,7 +37,8 @@ def database(cells: list[dict[str, Any]]) -> SecurityAssociationDatabase[Cell]:
         arguments = (row, material[:split], material[split:], Mode(cell["mode"]))
         options = {"integrity_key": integrity_key, "esn": cell["esn"]}
         outbound = OutboundAssociation(cell["in_spi"], *arguments, **options)
-        inbound = InboundAssociation(cell["out_spi"], *arguments, **options)
+        explicit = (suite(cell["suite"].replace("-iiv", "")), *arguments[1:])
+        inbound = InboundAssociation(cell["out_spi"], *explicit, **options)
         sad.add(inbound, (cell, outbound))
     return sad
 
@@ -89,8 +90,12 @@ def main() -> None:
             if cell["udp"] is not (sock.type == socket.SOCK_DGRAM):
                 refused["wrong encapsulation"] += 1
                 continue
-            answer = turned(opened.payload, outbound.mode)
-            sock.sendto(outbound.protect(answer, opened.next_header), sender)
+            answer = outbound.protect(turned(opened.payload, outbound.mode), opened.next_header)
+            if "iiv" in cell["suite"]:
+                # The kernel has no implicit IVs; with the IV put where an explicit one stands,
+                # everything else must be right for it (RFC 8750 section 4).
+                answer = answer[:8] + outbound.sequence.to_bytes(8, "big") + answer[8:]
+            sock.sendto(answer, sender)
 
 
 main()
