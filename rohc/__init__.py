@@ -30,6 +30,7 @@ from rohc.errors import (
     RohcUsageError,
     UnsupportedProfile,
 )
+from rohc.explain import Explanation, explain
 
 __all__ = [
     "Channel",
@@ -38,6 +39,7 @@ __all__ = [
     "CrcFailure",
     "Decompressed",
     "Decompressor",
+    "Explanation",
     "MalformedPacket",
     "Mode",
     "NoContext",
@@ -45,4 +47,5 @@ __all__ = [
     "RohcError",
     "RohcUsageError",
     "UnsupportedProfile",
+    "explain",
 ]

@@ -139,6 +139,13 @@ class Decompressor:
             error.feedback_received = received
             raise
 
+    def context_of(self, cid: int) -> DecompressorContext | None:
+        """The context of a CID for whoever explains packets; not to be changed."""
+        context = self._contexts.get(cid)
+        if context is not None:
+            context.leave_steady()
+        return context
+
     def _hot(self, data: bytes, now: float | None) -> Decompressed | None:
         """A UO-0 of a settled UDP flow, or None when this is something else."""
         first = data[0]

@@ -168,6 +168,10 @@ class Spec:
             at += 2
         return at, mode
 
+    def read_rtp_dynamic_end(self, data: bytes, at: int, headers: Headers, csrcs: ListState) -> int:
+        """The offset behind the RTP dynamic part at offset `at`; for explaining."""
+        return _read_rtp_dynamic(data, at, headers, csrcs)[0]
+
 
 def _write_ip_static(level: IpHeader) -> bytes:
     version = level.version | (_ENDS_CHAIN if level.ends_chain else 0)

@@ -18,6 +18,7 @@ PUBLIC = {
     "CrcFailure",
     "Decompressed",
     "Decompressor",
+    "Explanation",
     "MalformedPacket",
     "Mode",
     "NoContext",
