@@ -3,6 +3,7 @@
     syntax   Command, FollowUp, BodyRule, UrcRule, Syntax: what the parser is told
     events   Echo, Text, Prompt, Body, Final, Urc, Noise, Data: what it tells
     parser   Digester: (bytes, outstanding command) -> events; no I/O, no clock
+    exchange Response: what a command brought
     engine   AtEngine: command queue, time-outs, resynchronisation, follow-up results
     log      AtLog: every byte both ways with its time; transcripts with identities masked
     replay   a line that plays a transcript back; recording new ones
@@ -11,7 +12,7 @@
 Nothing here knows a particular command or family: those stand in `modules/`.
 """
 
-from firmware_bridge.at.engine import AtEngine, Response
+from firmware_bridge.at.engine import AtEngine
 from firmware_bridge.at.events import (
     Body,
     Data,
@@ -24,6 +25,7 @@ from firmware_bridge.at.events import (
     Text,
     Urc,
 )
+from firmware_bridge.at.exchange import Response
 from firmware_bridge.at.fields import split_fields, unquote
 from firmware_bridge.at.log import AtLog, Direction, Entry
 from firmware_bridge.at.parser import Digester

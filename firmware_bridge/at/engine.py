@@ -20,7 +20,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 from firmware_bridge.at.events import (
@@ -35,6 +34,7 @@ from firmware_bridge.at.events import (
     Text,
     Urc,
 )
+from firmware_bridge.at.exchange import Exchange, Response
 from firmware_bridge.at.log import AtLog, Direction
 from firmware_bridge.at.parser import Digester
 from firmware_bridge.at.syntax import Command, FollowUp, Marker, Syntax
@@ -63,63 +63,8 @@ STRAY = Command(text="AT")
 
 QUIET_MARKERS = 2
 """Silence for so many marker times after which a module that knows no marker counts as done."""
-EXTENSIONS = 20
-"""How often a late result gives the marker its time again: the module works off a backlog."""
 OWED_TIMES = 2
 """An owed second result may still come within so many times its own time."""
-LATENESS_GRANTS = 3
-"""How often a time-out that fired late is put off by twice its lateness."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Response:
-    """What a command brought."""
-
-    command: str
-    """The command."""
-    lines: list[str] = field(default_factory=list)
-    """Intermediate lines, in order."""
-    bodies: list[bytes] = field(default_factory=list)
-    """Counted bodies, in order."""
-    final: str = ""
-    """The first final result."""
-    follow_up: str = ""
-    """The second result, "" if there is none."""
-    written_at: float = 0.0
-    """The system took the command's last octet (its payload's, if it has one)."""
-    began_at: float = 0.0
-    """The answer's first octet was read."""
-    final_at: float = 0.0
-    """The first final result was read."""
-    done_at: float = 0.0
-    """The last of it was read."""
-    echoed: bool = False
-    """The module repeated the command."""
-
-
-class _Exchange:
-    """The command that is outstanding."""
-
-    __slots__ = (
-        "command",
-        "deadline",
-        "done",
-        "extensions",
-        "grants",
-        "heard",
-        "response",
-        "timer",
-    )
-
-    def __init__(self, command: Command, done: asyncio.Future[None]) -> None:
-        self.command = command
-        self.done = done
-        self.response = Response(command=command.text)
-        self.timer: asyncio.TimerHandle | None = None
-        self.deadline = 0.0
-        self.grants = LATENESS_GRANTS
-        self.extensions = EXTENSIONS
-        self.heard = False
 
 
 class AtEngine:
@@ -150,7 +95,7 @@ class AtEngine:
         self._log = log
         self._digester = Digester(self.syntax)
         self._queue = asyncio.Lock()
-        self._exchange: _Exchange | None = None
+        self._exchange: Exchange | None = None
         self._unanswered: Command | None = None
         self._lost: str | None = None
         self._last_octet_at = self._loop.time()
@@ -200,7 +145,7 @@ class AtEngine:
         async with self._queue:
             try:
                 return await self._run(Command(text=text, timeout_s=timeout_s))
-            except (ModuleTimeout, CommandFailed):
+            except (ModuleTimeout, CommandFailed, ModuleRebooted):
                 return None
 
     async def resynchronise(self) -> None:
@@ -233,7 +178,7 @@ class AtEngine:
             wait = self._last_final_at + gap - loop.time()
             if wait > 0:
                 await asyncio.sleep(wait)
-        exchange = _Exchange(command, loop.create_future())
+        exchange = Exchange(command, loop.create_future())
         response = exchange.response
         self._exchange = exchange
         self._digester.begin(command)
@@ -260,7 +205,7 @@ class AtEngine:
                 self._dispatch(self._digester.abandon(loop.time()))
         return response
 
-    def _owe(self, exchange: _Exchange) -> None:
+    def _owe(self, exchange: Exchange) -> None:
         command = exchange.command
         if command.follow_up is not None and not exchange.response.follow_up:
             self._digester.owe(command.follow_up, self._patience(command.follow_up))
@@ -291,13 +236,13 @@ class AtEngine:
     def _scaled(self, seconds: float) -> float:
         return seconds * self.time_scale
 
-    def _arm(self, exchange: _Exchange, timeout_s: float) -> None:
+    def _arm(self, exchange: Exchange, timeout_s: float) -> None:
         if exchange.timer is not None:
             exchange.timer.cancel()
         exchange.deadline = self._loop.time() + self._scaled(timeout_s)
         exchange.timer = self._loop.call_at(exchange.deadline, self._expire, exchange)
 
-    def _expire(self, exchange: _Exchange) -> None:
+    def _expire(self, exchange: Exchange) -> None:
         if exchange.done.done():
             return
         now = self._loop.time()

@@ -17,12 +17,14 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from firmware_bridge.at.engine import AtEngine, Response
+from firmware_bridge.at.engine import AtEngine
 from firmware_bridge.at.events import Body, Urc
+from firmware_bridge.at.exchange import Response
 from firmware_bridge.at.fields import number, split_fields
 from firmware_bridge.errors import (
     CommandFailed,
     ModuleError,
+    ModuleRebooted,
     ModuleSilent,
     ModuleTimeout,
     NotSupported,
@@ -30,6 +32,7 @@ from firmware_bridge.errors import (
 from firmware_bridge.modules.contract import Module, ModuleOptions
 from firmware_bridge.modules.dialect import Family
 from firmware_bridge.modules.events import (
+    DeepSleepLeft,
     Degraded,
     LineVanished,
     Rebooted,
@@ -164,15 +167,22 @@ class AtModule(Module):
         if self._asleep or idle > self.FAMILY.wake.idle_s:
             await self.wake()
         if not self._configured:
-            self._configuring = True
-            self._configured = True  # a banner meanwhile takes it back
             try:
-                await self._configure()
-            except BaseException:
-                self._configured = False
-                raise
-            finally:
-                self._configuring = False
+                await self._set_up()
+            except ModuleRebooted:  # it was still booting, or fell over once
+                await self.wake()
+                await self._set_up()
+
+    async def _set_up(self) -> None:
+        self._configuring = True
+        self._configured = True  # a banner meanwhile takes it back
+        try:
+            await self._configure()
+        except BaseException:
+            self._configured = False
+            raise
+        finally:
+            self._configuring = False
 
     async def _configure(self) -> None:
         """Set the module up as this driver needs it. Commands go by `_execute`, `_optional`."""
@@ -296,8 +306,12 @@ class AtModule(Module):
         if same_boot:
             return
         self._reset_told = self._resetting
-        self._forget_settings("reboot")
-        self._emit(Rebooted(at=urc.at, banner=urc.text, expected=self._resetting))
+        slept = self._asleep
+        self._forget_settings("deep-sleep" if slept else "reboot")
+        if slept and not self._resetting:  # some firmware boots out of deep sleep
+            self._emit(DeepSleepLeft(at=urc.at))
+        else:
+            self._emit(Rebooted(at=urc.at, banner=urc.text, expected=self._resetting))
 
     def _on_lost(self, reason: str) -> None:
         self._lose_sockets("line-lost")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from firmware_bridge.at.engine import Response
+from firmware_bridge.at.exchange import Response
 from firmware_bridge.errors import CommandFailed, NotSupported, SocketLost, UnexpectedAnswer
 from firmware_bridge.modules.quectel_lines import GONE, decode_qird
 from firmware_bridge.modules.records import ReleaseAssistance, SendReceipt

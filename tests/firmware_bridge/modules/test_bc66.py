@@ -910,6 +910,40 @@ def test_a_socket_that_survived_an_unnoticed_sleep_goes_on(bench: Run) -> None:
     bench(test)
 
 
+def test_a_module_that_boots_out_of_deep_sleep_is_awake_not_rebooted(bench: Run) -> None:
+    async def test(b: Bench) -> None:
+        await b.module.start()
+        b.fake.say('+QNBIOTEVENT: "ENTER DEEPSLEEP"')
+        await asyncio.sleep(60)
+        b.fake.on("AT", [(0.1, "RDY")], "OK")
+        sent = len(b.fake.sent)
+        await b.module.radio()
+        assert b.kinds() == ["DeepSleepEntered", "DeepSleepLeft"]
+        assert b.fake.sent[sent : sent + 4] == ["AT", "AT", "AT+CFUN?", "ATE0"]
+
+    bench(test)
+
+
+def test_starting_in_the_middle_of_a_boot_waits_for_its_end(bench: Run) -> None:
+    async def test(b: Bench) -> None:
+        b.fake.on("AT", [(0.1, "F1: 0000 0000|V0: 0000 0000 [0001]")], None, "OK")
+        b.fake.on("AT+CMEE=1", [(0.1, "Leaving the BROM|RDY|+CFUN: 1")], "OK")
+        identity = await b.module.start()
+        assert identity.model == "Quectel_BC66"
+        assert b.kinds().count("Rebooted") == 1
+
+    bench(test)
+
+
+def test_a_module_that_keeps_rebooting_is_reported(bench: Run) -> None:
+    async def test(b: Bench) -> None:
+        b.fake.on("AT+CMEE=1", [(0.1, "RDY")])
+        with pytest.raises(ModuleRebooted):
+            await b.module.start()
+
+    bench(test)
+
+
 def test_settings_lost_in_sleep_are_noticed_by_the_echo_and_made_again(bench: Run) -> None:
     async def test(b: Bench) -> None:
         await b.module.start()
