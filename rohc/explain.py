@@ -21,7 +21,7 @@ from rohc.decompression.reconstruct import attempt, decode_sn
 from rohc.decompressor import Decompressor
 from rohc.encoding.crc import CRC8
 from rohc.encoding.lists import ListState, extension_length, read_list
-from rohc.errors import MalformedPacket, RohcError
+from rohc.errors import MalformedPacket, RohcError, UnsupportedProfile
 from rohc.feedback import read_feedback
 from rohc.formats import parts
 from rohc.formats.feedback import AckType
@@ -84,6 +84,9 @@ class Explanation:
         if self.problem:
             lines.append(f"  {self.problem}")
         return "\n".join(line.rstrip() for line in lines)
+
+
+_KNOWN = frozenset(int(profile) for profile in Profile)
 
 
 class _Teller:
@@ -233,30 +236,26 @@ def _header(teller: _Teller, large: bool, context: Decompressor | None) -> tuple
     # The figures have the CID behind their first octet; they are read from a packet without it.
     body = data[type_at : type_at + 1] + data[type_at + 1 + size :]
     inner = _Teller(body)
-    name, profile = _body(inner, data[start:], cid, size or (type_at - start), context)
-    shift = type_at
-    for field in inner.fields:
-        at = field.at + shift + (size if field.at else 0)
-        teller.fields.append(
-            Field(name=field.name, value=field.value, octets=field.octets, at=at, note=field.note)
-        )
-        if size and not field.at and field is _last_of_first(inner.fields):
-            teller.fields.append(
-                Field(
-                    name="large CID",
-                    value=cid,
-                    octets=data[type_at + 1 : type_at + 1 + size],
-                    at=type_at + 1,
-                    note="",
-                )
-            )
+    try:
+        name, profile = _body(inner, data[start:], cid, size or (type_at - start), context)
+    finally:
+        _take_over(teller, inner, type_at, size, cid)
     teller.at = len(data)
     return name, profile, cid
 
 
-def _last_of_first(fields: list[Field]) -> Field:
-    """The last field that begins in the first octet."""
-    return [field for field in fields if not field.at][-1]
+def _take_over(teller: _Teller, inner: _Teller, type_at: int, size: int, cid: int) -> None:
+    """The fields of the packet without CID, at their places in the packet with it."""
+    first_octet = [field for field in inner.fields if not field.at]
+    for number, field in enumerate(inner.fields):
+        at = field.at + type_at + (size if field.at else 0)
+        teller.fields.append(
+            Field(name=field.name, value=field.value, octets=field.octets, at=at, note=field.note)
+        )
+        if size and number == len(first_octet) - 1:
+            octets = teller.data[type_at + 1 : type_at + 1 + size]
+            teller.fields.append(Field(name="large CID", value=cid, octets=octets, at=type_at + 1))
+    teller.at = type_at + inner.at + (size if inner.at else 0)
 
 
 def _body(
@@ -296,6 +295,8 @@ def _initial(
         _judge(teller, crc_at, good)
         teller.rest()
         return name, 0
+    if number not in _KNOWN:
+        raise UnsupportedProfile(f"profile 0x{number:02x} is not one of this package's")
     spec = spec_of(Profile(number))
     headers: Headers | None = None
     if name == "IR":
