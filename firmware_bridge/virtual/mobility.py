@@ -390,6 +390,8 @@ class Mobility:
         self._proceed()
 
     def _job_done(self) -> None:
+        if self.state is not _S.CONNECTED:
+            return  # what the job brought about has switched the radio off
         self._running = False
         self._draw()
         if self._jobs:
