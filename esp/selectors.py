@@ -165,7 +165,7 @@ class Action(Enum):
     DISCARD = "discard"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: mypyc can't make a generic class again with them
 class PolicyEntry(Generic[Target]):
     """One line of the policy database."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esp.checksum import (
@@ -31,6 +31,7 @@ def by_the_book(data: bytes) -> int:
     return ~total & 0xFFFF
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=100))
 def test_the_checksum_is_that_of_rfc_1071(data: bytes) -> None:
     assert internet_checksum(data) == by_the_book(data)
@@ -61,6 +62,7 @@ def verifies(source: bytes, destination: bytes, protocol: int, segment: bytes) -
 
 
 @pytest.mark.parametrize("protocol", [6, 17])
+@settings(deadline=None)
 @given(data=st.data())
 def test_a_recomputed_checksum_verifies(protocol: int, data: st.DataObject) -> None:
     addresses = data.draw(st.sampled_from([ADDRESSES, ADDRESSES6]))
@@ -73,6 +75,7 @@ def test_a_recomputed_checksum_verifies(protocol: int, data: st.DataObject) -> N
 
 
 @pytest.mark.parametrize("protocol", [6, 17])
+@settings(deadline=None)
 @given(
     real=st.tuples(ADDRESSES, ADDRESSES),
     received=st.tuples(ADDRESSES, ADDRESSES),

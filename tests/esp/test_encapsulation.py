@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esp import KEEPALIVE, NON_ESP_MARKER, DatagramKind, add_marker, classify, remove_marker
@@ -31,6 +31,7 @@ def test_datagrams_are_told_apart_by_their_first_octets(
     assert classify(datagram) is kind
 
 
+@settings(deadline=None)
 @given(message=st.binary(max_size=80))
 def test_a_marked_message_is_a_message_and_comes_back(message: bytes) -> None:
     datagram = add_marker(message)
@@ -39,6 +40,7 @@ def test_a_marked_message_is_a_message_and_comes_back(message: bytes) -> None:
     assert remove_marker(datagram) == message
 
 
+@settings(deadline=None)
 @given(datagram=st.binary(max_size=20))
 def test_the_marker_is_taken_off_only_where_it_is(datagram: bytes) -> None:
     if classify(datagram) is DatagramKind.MESSAGE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esp.errors import InvalidParameter
@@ -57,6 +57,7 @@ def test_published_values_come_out(name: str, key: bytes, data: bytes, expected:
     assert integrity_function(name, key)(data).hex() == expected
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=70), other=st.binary(max_size=70))
 def test_xcbc_tells_messages_apart_at_block_boundaries(data: bytes, other: bytes) -> None:
     icv = integrity_function("aes-xcbc-96", XCBC_KEY)

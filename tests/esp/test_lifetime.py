@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esp import (
@@ -191,6 +191,7 @@ def test_a_reservation_of_too_little_is_refused() -> None:
         sender(reserve=lambda sequence: sequence - 1).protect(b"x", 17)
 
 
+@settings(deadline=None)
 @given(runs=st.lists(st.integers(0, 30), min_size=1, max_size=8), ahead=st.integers(1, 12))
 def test_over_restarts_no_number_repeats(runs: list[int], ahead: int) -> None:
     ledger, used = Ledger(ahead), set()

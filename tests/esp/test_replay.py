@@ -114,6 +114,7 @@ def test_the_high_half_is_inferred_as_appendix_a_says(top: int, low: int, expect
     assert ReplayWindow(64, top=top).full_number(low) == expected
 
 
+@settings(deadline=None)
 @given(
     size=st.sampled_from(SIZES),
     top=st.integers(1 << 33, (1 << 64) - (1 << 33)),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esp import (
@@ -352,6 +352,7 @@ def test_feedback_only_packets_are_recognised(data: str, only: bool) -> None:
     assert _is_feedback_only(bytes.fromhex(data)) is only
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=40))
 def test_any_octets_can_be_looked_at_for_feedback(data: bytes) -> None:
     assert _is_feedback_only(data) in (True, False)

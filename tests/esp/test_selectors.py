@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esp import (
@@ -167,6 +167,7 @@ def test_a_packet_without_ports_is_not_compared_with_every_port_there_is() -> No
     assert not selector.matches(selected_fields(ipv4(protocol=1)))
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=80), head=st.sampled_from([b"", ipv4()[:20], ipv6()[:40]]))
 def test_random_packets_raise_nothing_but_packet_rejected(data: bytes, head: bytes) -> None:
     for selectors in (MINE4, MINE6, BOTH):

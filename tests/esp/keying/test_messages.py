@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esp import SUITES, Mode, suite
@@ -45,6 +45,7 @@ def test_a_notice_is_laid_out_as_documented() -> None:
     assert Notice.decode(notice.encode()) == notice
 
 
+@settings(deadline=None)
 @given(spi=SPIS, nonce=NONCES, proposals=PROPOSALS, identity=IDENTITIES)
 def test_requests_come_back(
     spi: int, nonce: bytes, proposals: tuple[bytes, ...], identity: str
@@ -54,6 +55,7 @@ def test_requests_come_back(
     assert Request.decode(data + MAC) == (request, data, MAC)
 
 
+@settings(deadline=None)
 @given(ue_spi=SPIS, hse_spi=SPIS, nonce=NONCES, proposal=st.binary(min_size=4, max_size=4))
 def test_responses_come_back(ue_spi: int, hse_spi: int, nonce: bytes, proposal: bytes) -> None:
     response = Response(ue_spi=ue_spi, hse_spi=hse_spi, hse_nonce=nonce, proposal=proposal)
@@ -83,6 +85,7 @@ def test_cut_short_anywhere_or_with_octets_behind_a_message_is_malformed(
             kind.decode(bytes((first,)) + data[1:])
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=120), first=st.sampled_from([b"", b"\x11", b"\x12", b"\x1f"]))
 def test_random_octets_raise_nothing_but_keying_rejected(data: bytes, first: bytes) -> None:
     for kind in (Request, Response, Notice):
