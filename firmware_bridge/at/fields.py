@@ -4,6 +4,9 @@ from __future__ import annotations
 
 __all__ = ["after_colon", "number", "octets", "split_fields", "unquote"]
 
+_BORDER = "\ue000"
+"""Stands in no line: lines are decoded as Latin-1."""
+
 
 def after_colon(line: str) -> str:
     """What stands after the first colon: `+CSQ: 18,99` -> `18,99` (with or without the space)."""
@@ -18,17 +21,9 @@ def split_fields(text: str) -> list[str]:
     """
     if '"' not in text:
         return [part.strip() for part in text.split(",")]
-    fields: list[str] = []
-    start = 0
-    quoted = False
-    for index, character in enumerate(text):
-        if character == '"':
-            quoted = not quoted
-        elif character == "," and not quoted:
-            fields.append(text[start:index].strip())
-            start = index + 1
-    fields.append(text[start:].strip())
-    return fields
+    parts = text.split('"')  # every other part stands outside the quotes
+    parts[::2] = [part.replace(",", _BORDER) for part in parts[::2]]
+    return [field.strip() for field in '"'.join(parts).split(_BORDER)]
 
 
 def unquote(field: str) -> str:
