@@ -4,6 +4,7 @@ The way in is ModemManager's own test interface: a profile with an abstract sock
 joins to the pseudo-terminal. What ModemManager makes of a BC66, which has no AT+WS46 and no
 AT+CREG: it takes it for a GSM/UMTS modem, enables it, polls its signal, and never sees it as
 registered, because it asks CREG and CGREG only. The answers are the real module's, so they stay.
+A BC660K-GL has AT+CREG, and is seen as registered (for SMS only: CREG says 6), with its operator.
 """
 
 from __future__ import annotations
@@ -188,26 +189,54 @@ def open_folder() -> Iterator[Path]:
         yield folder
 
 
+async def enabled(manager: Manager) -> None:
+    """Wait until the modem has been probed, and enable it."""
+    await manager.until(r"state: \S*disabled", "-m", "any")
+    code, output = await manager.run("mmcli", "-m", "any", "-e")
+    assert code == 0, output
+    await manager.until(r"state: \S*(enabled|registered)", "-m", "any")
+
+
+async def signal_of_the_radio(manager: Manager, door: PtyDoor) -> None:
+    """What mmcli shows is what the virtual radio hears."""
+    code, output = await manager.run("mmcli", "-m", "any", "--signal-setup=1")
+    assert code == 0, output
+    output = await manager.until(r"rsrp: +-\d", "-m", "any", "--signal-get")
+    rsrp = re.search(r"rsrp: +(-?[\d.]+) dBm", output)
+    rsrq = re.search(r"rsrq: +(-?[\d.]+) dB", output)
+    assert rsrp
+    assert rsrq
+    # +CESQ counts in steps of 1 dB and half a decibel; ModemManager takes the lower edge.
+    assert float(rsrp[1]) == pytest.approx(door.module.signal.rsrp_dbm, abs=1.01)
+    assert float(rsrq[1]) == pytest.approx(door.module.signal.rsrq_db, abs=0.51)
+
+
+@pytest.mark.parametrize("plugin", ["generic", "quectel"])
 async def test_modemmanager_enables_a_bc66_and_reads_the_signal_of_its_radio(
-    open_folder: Path,
+    open_folder: Path, plugin: str
 ) -> None:
     async with (
         virtual_module_on_pty("bc66", settings=SETTINGS, seed=1) as door,
-        managed(door, open_folder, "generic") as manager,
+        managed(door, open_folder, plugin) as manager,
     ):
-        shown = await manager.until(r"state: \S*disabled", "-m", "any")
+        await enabled(manager)
+        _, shown = await manager.run("mmcli", "-m", "any")
         assert "Quectel_BC66" in shown
         assert "firmware revision: Revision: BC66NBR01A10" in shown
-        code, output = await manager.run("mmcli", "-m", "any", "-e")
-        assert code == 0, output
-        await manager.until(r"state: \S*enabled", "-m", "any")
-        code, output = await manager.run("mmcli", "-m", "any", "--signal-setup=1")
-        assert code == 0, output
-        output = await manager.until(r"rsrp: +-\d", "-m", "any", "--signal-get")
-        rsrp = re.search(r"rsrp: +(-?[\d.]+) dBm", output)
-        rsrq = re.search(r"rsrq: +(-?[\d.]+) dB", output)
-        assert rsrp
-        assert rsrq
-        # +CESQ counts in steps of 1 dB and half a decibel; ModemManager takes the lower edge.
-        assert float(rsrp[1]) == pytest.approx(door.module.signal.rsrp_dbm, abs=1.01)
-        assert float(rsrq[1]) == pytest.approx(door.module.signal.rsrq_db, abs=0.51)
+        await signal_of_the_radio(manager, door)
+
+
+async def test_modemmanager_sees_a_bc660k_registered_with_its_operator(
+    open_folder: Path,
+) -> None:
+    async with (
+        virtual_module_on_pty("bc660k", settings=SETTINGS, seed=1) as door,
+        managed(door, open_folder, "generic") as manager,
+    ):
+        await enabled(manager)
+        shown = await manager.until(r"operator name: \S+", "-m", "any")
+        assert re.search(r"state: \S*registered", shown)
+        assert f"operator id: {SETTINGS.network.plmn}" in shown
+        assert f"operator name: {SETTINGS.network.operator}" in shown
+        assert "registration: home-sms-only" in shown
+        await signal_of_the_radio(manager, door)

@@ -85,8 +85,7 @@ def _set_timers(session: Quectel, arguments: Arguments) -> Answer:
 
 
 def _registration(session: Bc660k, _: Arguments) -> Answer:
-    status = {1: 6, 5: 7}.get(session.module.equipment.status, session.module.equipment.status)
-    return Answer(lines=(f"+CREG: {session.circuit_reports},{status}",))
+    return Answer(lines=(f"+CREG: {session.circuit_reports},{session.circuit_status}",))
 
 
 def _set_registration(session: Bc660k, arguments: Arguments) -> Answer:
@@ -276,9 +275,17 @@ class Bc660k(Quectel):
         """Also tell the address once there is one (renode)."""
         registered = self.module.equipment.registered
         super().registration_changed()
+        if self.circuit_reports:
+            self.unsolicited(f"+CREG: {self.circuit_status}")
         if registered and not self._was_registered:
             self.unsolicited(f"+IP: {self.module.equipment.address}")
         self._was_registered = registered
+
+    @property
+    def circuit_status(self) -> int:
+        """CREG: 6 and 7 stand for 'SMS only' at home and roaming (manual 4.5)."""
+        status = self.module.equipment.status
+        return {1: 6, 5: 7}.get(status, status)
 
     _was_registered = False
 

@@ -171,3 +171,10 @@ def test_the_times_of_qeng_can_be_had_in_milliseconds(hand: Hands) -> None:
     fine = bench.ask("AT+QENG=2,0").split(b"\r\n")[1].decode().split(",")
     assert abs(int(fine[2]) / 100 - int(coarse[2])) <= 1
     assert int(fine[3]) > 0
+
+
+def test_the_circuit_registration_is_reported_beside_the_other(hand: Hands) -> None:
+    bench = bench_of(hand, "AT+CFUN=4", "AT+CEREG=1", "AT+CREG=1")
+    said = bench.ask("AT+CFUN=1", 20.0)
+    assert b"\r\n+CEREG: 2\r\n\r\n+CREG: 2\r\n" in said
+    assert b"\r\n+CEREG: 1\r\n\r\n+CREG: 6\r\n" in said
