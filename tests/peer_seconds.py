@@ -1,6 +1,6 @@
 """Print how many seconds each peer's tests took, from a JUnit file.
 
-    python tests/peer_seconds.py build/junit.xml
+python tests/peer_seconds.py build/junit.xml
 """
 
 from __future__ import annotations
