@@ -245,14 +245,27 @@ class WrongSelector(PacketRejected):
 
 
 class DecompressionFailed(PacketRejected):
-    """The ROHC decompressor refused the packet; ``feedback`` is to be sent to the peer."""
+    """The ROHC decompressor refused the packet.
+
+    ``feedback`` is to be sent to the peer, ``cause`` is what the decompressor raised, None when the
+    packet was refused for what came out.
+    """
 
     reason = Reason.DECOMPRESSION_FAILED
     feedback: bytes
+    cause: Exception | None
 
-    def __init__(self, message: str = "", *, feedback: bytes = b"", hint: str = "") -> None:
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        feedback: bytes = b"",
+        cause: Exception | None = None,
+        hint: str = "",
+    ) -> None:
         super().__init__(message, hint=hint)
         self.feedback = feedback
+        self.cause = cause
 
 
 class KeyingRejected(RemoteError):

@@ -210,7 +210,9 @@ class CompressedTunnel:
         except RohcError as error:
             feedback = self._exchange_feedback(error)
             raise DecompressionFailed(
-                f"the decompressor refused the packet: {type(error).__name__}", feedback=feedback
+                f"the decompressor refused the packet: {type(error).__name__}",
+                feedback=feedback,
+                cause=error,
             ) from error
         feedback = self._exchange_feedback(result)
         inner = result.packet

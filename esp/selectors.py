@@ -165,20 +165,29 @@ class Action(Enum):
     DISCARD = "discard"
 
 
-@dataclass(frozen=True, kw_only=True)  # no slots: mypyc can't make a generic class again with them
 class PolicyEntry(Generic[Target]):
-    """One line of the policy database."""
+    """One line of the policy database.
 
-    selector: Selector
-    """Which packets."""
-    action: Action
-    """What happens to them."""
-    target: Target | None = None
-    """Whatever protects them: an SA, a session; needed for PROTECT."""
+    Arguments:
+        selector: which packets.
+        action: what happens to them.
+        target: whatever protects them (an SA, a session): with PROTECT, and only then.
 
-    def __post_init__(self) -> None:
-        if (self.target is None) == (self.action is Action.PROTECT):
+    Raises :class:`~esp.errors.InvalidParameter`.
+    """
+
+    # A plain class, since mypyc compiles no generic dataclass.
+    __slots__ = ("action", "selector", "target")
+
+    def __init__(self, *, selector: Selector, action: Action, target: Target | None = None) -> None:
+        if (target is None) == (action is Action.PROTECT):
             raise InvalidParameter("PROTECT names what protects, and nothing else does")
+        self.selector = selector
+        self.action = action
+        self.target = target
+
+    def __repr__(self) -> str:
+        return f"PolicyEntry({self.action.value}, {self.selector!r})"
 
 
 class SecurityPolicyDatabase(Generic[Target]):

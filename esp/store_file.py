@@ -45,9 +45,9 @@ def _locked(path: Path, flags: int) -> int:
 
 
 def _write(file: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(file, view) :]
+    written = 0
+    while written < len(data):
+        written += os.write(file, data[written:])
 
 
 class FileLog:

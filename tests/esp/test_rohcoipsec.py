@@ -213,7 +213,7 @@ def test_a_packet_that_the_decompressor_refuses_is_a_remote_error_with_its_cause
     with pytest.raises(DecompressionFailed) as caught:
         hse.unprotect(ue.protect(PACKET))
     assert caught.value.reason is Reason.DECOMPRESSION_FAILED
-    assert isinstance(caught.value.__cause__, CrcFailure)
+    assert isinstance(caught.value.cause, CrcFailure)
 
 
 @pytest.mark.parametrize("piggyback", [True, False])

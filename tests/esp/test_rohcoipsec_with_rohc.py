@@ -104,7 +104,7 @@ def test_a_decompressor_that_lost_its_context_says_so_and_recovers_with_a_new_se
     hse.decompressor = Decompressor(Channel())
     with pytest.raises(DecompressionFailed) as caught:
         hse.unprotect(ue.protect(packet(4, 10)))
-    assert caught.value.__cause__ is not None
+    assert caught.value.cause is not None
     ue, hse = ends()
     assert hse.unprotect(ue.protect(packet(4, 11))).packet == packet(4, 11)
 
