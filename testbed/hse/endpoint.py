@@ -76,9 +76,10 @@ class Endpoint:
         self.send_failures = 0
         """Datagrams that the system refused to send (no buffer, unreachable)."""
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._socket.fileno(), self._drain)
+        self._loop.add_reader(self._socket.fileno(), self.drain)
 
-    def _drain(self) -> None:
+    def drain(self) -> None:
+        """Read what is there, up to the bound; the event loop calls it when there is something."""
         receive_from = self._socket.recvfrom
         receive = self._receive
         for _ in range(DRAIN_PER_WAKE_UP):

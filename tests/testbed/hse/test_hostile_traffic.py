@@ -167,7 +167,7 @@ async def test_a_busy_port_does_not_starve_the_event_loop() -> None:
     sender = Endpoint("127.0.0.1", 0, lambda data, _: None)
     for _ in range(200):
         sender.send(b"x", endpoint.address)
-    endpoint._drain()
+    endpoint.drain()
     assert len(seen) == DRAIN_PER_WAKE_UP
     await asyncio.sleep(0.05)
     assert len(seen) == 200
