@@ -51,6 +51,8 @@ __all__ = ["AtModule"]
 
 _logger = logging.getLogger(__name__)
 
+PULSE_S = 0.1
+"""Length of the pulse on a wake-up pin, s."""
 SAME_BOOT_S = 5.0
 """Banner lines closer than this belong to one boot, s."""
 
@@ -112,6 +114,8 @@ class AtModule(Module):
         pauses = self.FAMILY.wake.pauses()
         slept = self._asleep
         for attempt, pause_s in enumerate(pauses):
+            if slept or attempt:
+                await self._pulse()
             response = await self.engine.probe("AT", pause_s)
             if response is None:
                 continue
@@ -124,6 +128,18 @@ class AtModule(Module):
             return
         waited_s = sum(pauses) * self.options.time_scale
         raise ModuleSilent("AT", waited_s, address=self.line.address)
+
+    async def _pulse(self) -> None:
+        """A falling edge on the wake-up pin, where the board has one."""
+        match self.options.wake_line:
+            case "dtr":
+                self.line.set_modem_lines(dtr=False)
+                await asyncio.sleep(PULSE_S)
+                self.line.set_modem_lines(dtr=True)
+            case "rts":
+                self.line.set_modem_lines(rts=False)
+                await asyncio.sleep(PULSE_S)
+                self.line.set_modem_lines(rts=True)
 
     async def close(self) -> None:
         """See `Module.close`."""

@@ -66,6 +66,9 @@ class ModuleOptions:
     """What kind of address is asked for when the APN is set."""
     reset_for_apn: bool = True
     """Reboot the module when another APN has to be set (it takes effect only then)."""
+    wake_line: Literal["none", "dtr", "rts"] = "none"
+    """Modem-control line that the board leads to the wake-up pin (PSM_EINT, PWRKEY): before
+    each `AT` that wakes it is released for 0.1 s and driven again, a falling edge at the module."""
     time_scale: float = 1.0
     """Multiplies every time-out: for slow links (RFC 2217 over a far network), > 0."""
 

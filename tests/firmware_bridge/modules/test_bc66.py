@@ -910,6 +910,28 @@ def test_a_socket_that_survived_an_unnoticed_sleep_goes_on(bench: Run) -> None:
     bench(test)
 
 
+@pytest.mark.parametrize("name", ["dtr", "rts"])
+def test_a_board_with_a_wake_up_pin_is_woken_by_its_modem_line(bench: Run, name: str) -> None:
+    async def test(b: Bench) -> None:
+        edges: list[tuple[float, dict[str, bool]]] = []
+
+        def modem_lines(**lines: bool) -> bool:
+            edges.append((b.now(), lines))
+            return True
+
+        b.fake.line.set_modem_lines = modem_lines
+        await b.module.start()
+        assert edges == []
+        b.fake.say('+QNBIOTEVENT: "ENTER DEEPSLEEP"')
+        await asyncio.sleep(60)
+        await b.module.radio()
+        (first, released), (second, driven) = edges
+        assert (released, driven) == ({name: False}, {name: True})
+        assert second - first == pytest.approx(0.1)
+
+    bench(test, wake_line=name)
+
+
 def test_a_module_that_boots_out_of_deep_sleep_is_awake_not_rebooted(bench: Run) -> None:
     async def test(b: Bench) -> None:
         await b.module.start()
