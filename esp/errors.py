@@ -103,15 +103,15 @@ class Reason(StrEnum):
 class EspError(Exception):
     """Root of everything that this package raises on purpose; ``hint`` says what to do next."""
 
-    hint: str
-
-    def __init__(self, message: str = "", *, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
+    hint: str = ""
 
 
 class LocalError(EspError):
     """The caller's fault: nothing that a remote party sends can raise it."""
+
+    def __init__(self, message: str = "", *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 class InvalidParameter(LocalError, ValueError):
@@ -169,7 +169,10 @@ class RemoteError(EspError):
 
 
 class PacketRejected(RemoteError):
-    """An ESP packet, or what should have been one, is refused."""
+    """An ESP packet, or what should have been one, is refused.
+
+    A flood of these must cost little: they are made without any Python code of their own.
+    """
 
 
 class NotEsp(PacketRejected):
@@ -261,15 +264,18 @@ class DecompressionFailed(PacketRejected):
         *,
         feedback: bytes = b"",
         cause: Exception | None = None,
-        hint: str = "",
     ) -> None:
-        super().__init__(message, hint=hint)
+        super().__init__(message)
         self.feedback = feedback
         self.cause = cause
 
 
 class KeyingRejected(RemoteError):
     """A message of the key exchange is refused."""
+
+    def __init__(self, message: str = "", *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 class MalformedMessage(KeyingRejected):
