@@ -15,6 +15,8 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
 from firmware_bridge.virtual.current import Energy, Meter, Part
 from firmware_bridge.virtual.durations import active_time_s, periodic_tau_s
@@ -33,7 +35,7 @@ from firmware_bridge.virtual.player import RadioPlayer
 from firmware_bridge.virtual.radio import Activity, Channel, Segment, Signal
 from firmware_bridge.virtual.rrc import Connection, ConnectionEvent, ConnectionState
 from firmware_bridge.virtual.scheduler import Timer, Timers
-from firmware_bridge.virtual.settings import ModuleSettings
+from firmware_bridge.virtual.settings import ModuleSettings, Move
 
 __all__ = ["RELEASE_AFTER_SIGNALLING_S", "Mobility", "cancel"]
 
@@ -98,6 +100,11 @@ class Mobility:
         """eDRX cycle granted, four bits; None when not."""
         self.counters = Counters()
         """Datagrams so far."""
+        self.cell = settings.network
+        """The serving cell: its identity, tracking area, physical cell, channel and band."""
+        self._move: Move | None = None
+        for move in settings.radio.moves:
+            timers.at(self._origin + move.at_s, partial(self._moved, move))
         for start, end in settings.radio.outages_s:
             timers.at(self._origin + start, self._coverage_changed)
             timers.at(self._origin + end, self._coverage_changed)
@@ -262,6 +269,7 @@ class Mobility:
             self._player.wait(_SEARCH_PAUSE_S, self._search)
             return
         self._connection.fire(_E.CELL_FOUND)
+        self._reselect()
         self._draw()
         if self._attached:
             self._set_status(5 if self._network.roaming else 1)
@@ -275,6 +283,26 @@ class Mobility:
             self._set_status(0)
         self._proceed()
         self._idle()
+
+    def _moved(self, move: Move) -> None:
+        """Another cell is the best; there is no handover, so a connection stays where it is."""
+        self._move = move
+        if self.state is _S.IDLE:
+            self._reselect()
+            self._proceed()
+
+    def _reselect(self) -> None:
+        """Camp on the cell that is the best now; another tracking area wants an update."""
+        move, self._move = self._move, None
+        if move is None:
+            return
+        before = self.cell
+        area = before.tracking_area if move.tracking_area is None else move.tracking_area
+        physical = before.physical_cell if move.physical_cell is None else move.physical_cell
+        self.cell = replace(before, cell=move.cell, tracking_area=area, physical_cell=physical)
+        self._observer.registration_changed()
+        if area != before.tracking_area and self._attached:
+            self._jobs.appendleft(self._tracking_area_job)
 
     def _coverage_changed(self) -> None:
         if self.signal().in_coverage or self.state in (_S.OFF, _S.SEARCHING, _S.POWER_SAVING):
@@ -366,6 +394,7 @@ class Mobility:
         cancel(self._t3324, self._t3412)
         if asleep:
             self._observer.power_saving_changed(False)
+            self._reselect()
         resynchronise_s = RESYNCHRONISE_SLEEP_S if asleep else RESYNCHRONISE_IDLE_S
         now, network_s = self._timers.now, self._network.signalling_delay_s
         access = self._channel.random_access(now, resynchronise_s, network_s)
@@ -423,7 +452,9 @@ class Mobility:
         self._connection.fire(_E.RELEASED)
         self._draw()
         self._observer.connection_changed(False)
+        self._reselect()
         self._idle()
+        self._proceed()
 
     def _idle(self) -> None:
         """Start what runs in idle: the active time, and the time to the next update."""

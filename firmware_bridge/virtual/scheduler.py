@@ -13,6 +13,8 @@ from collections.abc import Callable
 
 __all__ = ["Timer", "Timers"]
 
+_SWEEP = 64
+
 
 class Timer:
     """One thing to be done at one time; :meth:`cancel` makes it never happen."""
@@ -36,13 +38,22 @@ class Timers:
         """The present of the machine: seconds on the caller's clock."""
         self._heap: list[tuple[float, int, Timer]] = []
         self._count = 0
+        self._sweep_at = _SWEEP
 
     def at(self, when: float, callback: Callable[[], None]) -> Timer:
         """Call ``callback`` at ``when`` (seconds; the past means as soon as possible)."""
         timer = Timer(max(when, self.now), callback)
         self._count += 1
         heapq.heappush(self._heap, (timer.when, self._count, timer))
+        if len(self._heap) > self._sweep_at:
+            self._sweep()
         return timer
+
+    def _sweep(self) -> None:
+        """Let the cancelled go, so that timers far ahead that never come don't pile up."""
+        self._heap = [entry for entry in self._heap if entry[2].callback is not None]
+        heapq.heapify(self._heap)
+        self._sweep_at = 2 * len(self._heap) + _SWEEP
 
     def after(self, delay_s: float, callback: Callable[[], None]) -> Timer:
         """Call ``callback`` ``delay_s`` seconds from the machine's present."""

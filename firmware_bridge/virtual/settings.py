@@ -19,6 +19,7 @@ __all__ = [
     "CardSettings",
     "LineSettings",
     "ModuleSettings",
+    "Move",
     "NetworkSettings",
     "PowerSettings",
     "RadioSettings",
@@ -43,6 +44,20 @@ class CardSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """From ``at_s`` on another cell is the best one."""
+
+    at_s: float
+    """Seconds after the module was made."""
+    cell: int
+    """Its identity, 28 bits."""
+    tracking_area: int | None = None
+    """Its tracking area; None: the same as before, so that no update is due."""
+    physical_cell: int | None = None
+    """0 to 503; None: the same as before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RadioSettings:
     """Where the module stands."""
 
@@ -58,6 +73,8 @@ class RadioSettings:
     """RSRP below the first is ECL 1, below the second ECL 2 (rsrp-ThresholdsPrachInfoList)."""
     lowest_rsrp_dbm: float = -140.0
     """Below it there is no cell."""
+    moves: tuple[Move, ...] = ()
+    """Cell reselections, by time."""
     outages_s: tuple[tuple[float, float], ...] = ()
     """(from, to) seconds after switching on during which there is no cell."""
     coverage_levels: tuple[CoverageLevel, CoverageLevel, CoverageLevel] = COVERAGE_LEVELS

@@ -107,6 +107,13 @@ def _set_functionality(session: Neul, arguments: Arguments) -> Answer | Later:
     return Later(start=stop)
 
 
+def _set_registration_reports(session: Neul, arguments: Arguments) -> Answer:
+    arguments.at_most(1)
+    session.registration_reports = arguments.integer(0, 0, 5)
+    session.registration_told = session.registration(session.registration_reports)
+    return Answer()
+
+
 def _attach(session: Neul, arguments: Arguments) -> Answer:
     arguments.at_most(1)
     wanted = arguments.integer(0, 0, 1)
@@ -169,7 +176,7 @@ def _signal_quality(session: Neul, _: Arguments) -> Answer:
 def _statistics(session: Neul, arguments: Arguments) -> Answer:
     arguments.at_most(1)
     kind = arguments.string(0, default="").upper()
-    module, network = session.module, session.settings.network
+    module, network = session.module, session.module.equipment.cell
     signal = module.signal
     heard = _heard(session)
     power = session.sending_power_dbm
@@ -391,7 +398,7 @@ TABLE: Table[Neul] = {
         read=_reading(
             lambda s: f"+CEREG:{s.registration_reports},{s.registration(s.registration_reports)}"
         ),
-        set=_setting("registration_reports", 0, 5),
+        set=_set_registration_reports,
     ),
     "+CSCON": Command(
         source="log bc68; manual 2.8",

@@ -106,6 +106,8 @@ class Neul(Session):
         self.firmware = module.settings.firmware or self.default_firmware
         self.functionality = 0
         self.registration_reports = 0
+        self.registration_told = ""
+        """What CEREG would have reported last: only what differs from it is said."""
         self.connection_reports = 0
         self.sleep_reports = 0
         self.sending_power_dbm: float | None = None
@@ -173,7 +175,8 @@ class Neul(Session):
 
     def registration(self, reports: int) -> str:
         """The fields of +CEREG after ``<n>``, for this ``<n>``."""
-        equipment, network = self.module.equipment, self.settings.network
+        equipment = self.module.equipment
+        network = equipment.cell
         status = str(equipment.status)
         if reports < 2:
             return status
@@ -192,8 +195,10 @@ class Neul(Session):
 
     def registration_changed(self) -> None:
         """Report +CEREG when wanted."""
-        if self.registration_reports:
-            self.unsolicited(f"+CEREG:{self.registration(self.registration_reports)}")
+        text = self.registration(self.registration_reports)
+        if self.registration_reports and text != self.registration_told:
+            self.unsolicited(f"+CEREG:{text}")
+        self.registration_told = text
 
     def connection_changed(self, connected: bool) -> None:
         """Report +CSCON when wanted."""

@@ -83,6 +83,8 @@ class Quectel(QuectelSockets):
     """CFUN."""
     registration_reports: int
     """CEREG <n>."""
+    registration_told: str
+    """What CEREG would have reported last: only what differs from it is said."""
     connection_reports: int
     """CSCON <n>."""
     event_reports: int
@@ -101,6 +103,7 @@ class Quectel(QuectelSockets):
         self.context = (self.storage.pdp_type, self.storage.apn or module.settings.network.apn)
         self.functionality = 1
         self.registration_reports = 0
+        self.registration_told = ""
         self.connection_reports = 0
         self.event_reports = 0
         self.operator_mode = 0
@@ -189,7 +192,8 @@ class Quectel(QuectelSockets):
 
     def registration(self, reports: int) -> str:
         """The fields of +CEREG after ``<n>``, for this ``<n>``."""
-        equipment, network = self.module.equipment, self.settings.network
+        equipment = self.module.equipment
+        network = equipment.cell
         status = str(equipment.status)
         if reports < 2:
             return status
@@ -211,8 +215,10 @@ class Quectel(QuectelSockets):
 
     def registration_changed(self) -> None:
         """Report +CEREG when wanted."""
-        if self.registration_reports:
-            self.unsolicited(f"+CEREG: {self.registration(self.registration_reports)}")
+        text = self.registration(self.registration_reports)
+        if self.registration_reports and text != self.registration_told:
+            self.unsolicited(f"+CEREG: {text}")
+        self.registration_told = text
         waiters, self._registration_waiters = self._registration_waiters, []
         for waiter in waiters:
             waiter()

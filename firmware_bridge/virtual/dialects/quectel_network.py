@@ -128,6 +128,7 @@ def set_registration_reports(session: Quectel, arguments: Arguments) -> Answer:
     """``AT+CEREG=``."""
     arguments.at_most(1)
     session.registration_reports = arguments.integer(0, 0, 5)
+    session.registration_told = session.registration(session.registration_reports)
     return Answer()
 
 
@@ -294,7 +295,7 @@ def engineering(session: Quectel, arguments: Arguments) -> Answer:
     """``AT+QENG=``: 0 cell, 2 times, 3 state."""
     mode = arguments.integer(0, 0, 3)
     per_second = 1000 if arguments.integer(1, 0, 1, default=1) == 0 else 10
-    module, network = session.module, session.settings.network
+    module, network = session.module, session.module.equipment.cell
     if mode == 0:
         if not heard(session):
             return Answer()

@@ -12,6 +12,7 @@ from firmware_bridge.virtual import (
     EventKind,
     FaultKind,
     ModuleSettings,
+    Move,
     NetworkSettings,
     PowerSettings,
     RadioSettings,
@@ -87,7 +88,14 @@ NEUL = [
 ]
 
 SETTINGS = ModuleSettings(
-    radio=RadioSettings(rsrp_dbm=-114, rsrp_variation_db=14.0, variation_period_s=120.0),
+    radio=RadioSettings(
+        rsrp_dbm=-114,
+        rsrp_variation_db=14.0,
+        variation_period_s=120.0,
+        moves=tuple(
+            Move(at_s=60.0 * index, cell=index, tracking_area=index // 2) for index in range(1, 99)
+        ),
+    ),
     network=NetworkSettings(
         inactivity_timer_s=5.0,
         core_loss=0.05,

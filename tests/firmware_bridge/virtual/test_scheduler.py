@@ -55,3 +55,14 @@ def test_clearing_forgets_everything() -> None:
     timers.at(1.0, lambda: None)
     timers.clear()
     assert timers.next() is None
+
+
+def test_cancelled_timers_far_ahead_do_not_pile_up_and_order_is_kept() -> None:
+    timers, seen = Timers(), []
+    for number in range(100):
+        timers.at(5.0, lambda number=number: seen.append(number))  # type: ignore[misc]
+    for _ in range(10_000):
+        timers.at(1e6, lambda: None).cancel()
+    assert len(timers._heap) <= 300
+    timers.run(10.0)
+    assert seen == list(range(100))
