@@ -26,6 +26,7 @@ from rohc.encoding.crc import CRC8, fcs32
 from rohc.encoding.ip_id import offset_of
 from rohc.errors import MalformedPacket, RohcUsageError, UnsupportedProfile
 from rohc.feedback import Feedback, next_element, read_feedback
+from rohc.formats.base import CCE, CCE_NAMES
 from rohc.headers.chain import Headers, Transport
 from rohc.headers.parse import parse_ip_chain, parse_rtp, parse_transport
 from rohc.profiles.registry import spec_of
@@ -375,6 +376,8 @@ class Compressor:
                 headers.checksum_present = bool(headers.checksum)
                 context.dyn_left = max(context.dyn_left, settings.optimistic_repeats)
                 news = True
+            if spec.transport == Transport.UDP_LITE:
+                news = self._coverage_told(context, headers) or news
         context.sent += 1
         if (
             context.transition_pending
@@ -387,6 +390,24 @@ class Compressor:
         commit(context, spec, headers, encoded)
         return encoded, why
 
+    def _coverage_told(self, context: CompressorContext, headers: Headers) -> bool:
+        """RFC 4019 section 5.2.2: what an IR or IR-DYN packet says about the coverage field."""
+        length = headers.payload_octets + headers.transport_octets
+        cfi = headers.coverage == length
+        cfp = headers.cfp or not cfi
+        kept = headers.coverage
+        told = (headers.cfp, headers.cfi, headers.coverage_kept) == (cfp, cfi, kept)
+        pending = bool(headers.cce) or context.cce_left > 0
+        headers.cfp, headers.cfi, headers.coverage_kept = cfp, cfi, kept
+        headers.cce = 0
+        if (told or (cfi and not cfp)) and not pending:
+            return False
+        # A peer that misses this packet, or had not heard of the last change, must be told again.
+        context.coverage_run = 0
+        context.cce = 2 if cfp else 3
+        context.cce_left = self.settings.optimistic_repeats + 1
+        return True
+
     def _compressed_header(
         self, context: CompressorContext, spec: Spec, headers: Headers, raw: bytes
     ) -> Encoded | None:
@@ -396,9 +417,13 @@ class Compressor:
             offset_of(level.identification, headers.sn, bool(level.nbo))
             for level in (headers.levels[place] for place in sequential)
         ]
-        if spec.has_rtp:
-            return encode_rtp(context, spec, headers, raw, sequential, offsets)
-        return encode_plain(context, spec, headers, raw, sequential, offsets)
+        encode = encode_rtp if spec.has_rtp else encode_plain
+        encoded = encode(context, spec, headers, raw, sequential, offsets)
+        if encoded is not None and headers.cce:
+            outer = CCE.pack(headers.cce >> 1, headers.cce & 1)
+            name = f"{encoded.name}-{CCE_NAMES[headers.cce]}"
+            return Encoded(name, outer + encoded.octets)
+        return encoded
 
     def _start(self, context: CompressorContext, spec: Spec, headers: Headers) -> None:
         repeats = self.settings.optimistic_repeats
@@ -406,6 +431,7 @@ class Compressor:
         headers.checksum_present = headers.checksum != 0
         headers.cfi = headers.coverage == headers.payload_octets + headers.transport_octets
         headers.cfp = not headers.cfi
+        headers.coverage_kept = headers.coverage
         if spec.own_sn:
             first = self.settings.first_sn
             headers.sn = random.randrange(0x10000) if first is None else first

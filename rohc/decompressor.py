@@ -35,8 +35,9 @@ from rohc.errors import (
     UnsupportedProfile,
 )
 from rohc.feedback import write_feedback_1
+from rohc.formats.base import CCE_NAMES
 from rohc.headers.build import build_headers
-from rohc.headers.chain import Headers
+from rohc.headers.chain import Headers, Transport
 from rohc.profiles.registry import spec_of
 from rohc.profiles.spec import Spec
 
@@ -446,7 +447,17 @@ class Decompressor:
             error: RohcError = NoContext(f"the context of CID {cid} is lost", cid=cid)
             error.feedback = self._policy.failed(context, update=False)
             raise error
+        cce = 0
+        if 0xF8 < body[0] < framing.IR and spec.transport == Transport.UDP_LITE and len(body) > 1:
+            cce = body[0] & 3
+            octets += 1
+            body = body[1:]
         fields = take_apart(body, spec, context.mode, headers, context.lists)
+        fields.cce = cce
+        if cce:
+            fields.name += f"-{CCE_NAMES[cce]}"
+        if cce > 1 and fields.crc is None:
+            raise MalformedPacket("CCE(ON) and CCE(OFF) do not extend R-0 and R-1", cid=cid)
         if context.state == State.STATIC_CONTEXT and fields.kind < 2:
             if context.suspended:
                 raise UnsupportedProfile(

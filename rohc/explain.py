@@ -24,8 +24,10 @@ from rohc.encoding.lists import ListState, extension_length, read_list
 from rohc.errors import MalformedPacket, RohcError, UnsupportedProfile
 from rohc.feedback import read_feedback
 from rohc.formats import parts
+from rohc.formats.base import CCE, CCE_NAMES
 from rohc.formats.feedback import AckType
 from rohc.formats.figure import Figure
+from rohc.headers.authentication import is_authentication
 from rohc.headers.chain import Headers, Transport
 from rohc.profiles.registry import spec_of
 from rohc.profiles.spec import Spec
@@ -364,8 +366,22 @@ def _dynamic_chain(teller: _Teller, spec: Spec, headers: Headers) -> None:
 def _compressed(
     teller: _Teller, context: DecompressorContext, spec: Spec, headers: Headers
 ) -> tuple[str, int]:
+    outer = teller.data[0]
+    if 0xF8 < outer < framing.IR and spec.transport == Transport.UDP_LITE:
+        teller.figure(CCE)
+        inner = _Teller(teller.data[1:])
+        name, number = _inner(inner, context, spec, headers, outer & 3)
+        _take_over(teller, inner, 1, 0, 0)
+        return f"{name}-{CCE_NAMES[outer & 3]}", number
+    return _inner(teller, context, spec, headers, 0)
+
+
+def _inner(
+    teller: _Teller, context: DecompressorContext, spec: Spec, headers: Headers, cce: int
+) -> tuple[str, int]:
     data = teller.data
     received = take_apart(data, spec, context.mode, headers, context.lists)
+    received.cce = cce
     sn = decode_sn(received, spec, headers.sn)
     try:
         candidate = attempt(received, data, spec, headers, context.lists, sn)
@@ -406,6 +422,12 @@ def _extension_3(teller: _Teller, received: Received) -> None:
         teller.fields.append(Field(name=name, value=None, octets=octets, at=0, note=text))
 
 
+def _tail_with_ah(teller: _Teller, left: int) -> None:
+    """AH data have no fixed size; the tail is shown whole."""
+    if left > 0:
+        teller.octets("IP-IDs, AH data, checksum", left, number=False)
+
+
 def _tail(
     teller: _Teller, spec: Spec, headers: Headers, received: Received, payload_at: int
 ) -> None:
@@ -418,8 +440,13 @@ def _tail(
             rnd = received.extension.flags.get("RND2" if outer else "RND", rnd)
         if level.version == 4 and rnd:
             names.append("IP-ID of outer IPv4 header" if outer else "IP-ID of inner IPv4 header")
+        for extension in level.extensions:
+            if is_authentication(extension):
+                return _tail_with_ah(teller, left)
     if spec.transport == Transport.UDP_LITE:
-        names += ["UDP-Lite Checksum Coverage"] * headers.cfp + ["UDP-Lite Checksum"]
+        names += ["UDP-Lite Checksum Coverage"] * (headers.cfp or received.cce > 0) + [
+            "UDP-Lite Checksum"
+        ]
     elif spec.transport == Transport.UDP and headers.checksum_present:
         names.append("UDP Checksum")
     if left == 2 * len(names):

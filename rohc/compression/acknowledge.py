@@ -88,6 +88,8 @@ def _acknowledged(context: CompressorContext, spec: Spec, sn: int) -> None:
     context.dyn_left = 0
     context.rtp_left = 0
     context.stride_left = 0
+    context.csrc_left = 0
+    context.cce_left = 0
     context.long_crc_left = 0
     for tracker in context.trackers:
         tracker.settle()

@@ -81,12 +81,15 @@ class CompressorContext:
         ir_at, fo_at: when these were, in seconds.
         news_sn: the SN of the first packet that carried the latest change, -1 before it is sent.
         sent: packets sent on this context.
+        cce, cce_left: CCE(ON) or CCE(OFF), and how many more packets have that type (RFC 4019).
+        coverage_run: packets in a row whose checksum coverage could have been left out.
         long_crc_left: how many more packets must have a CRC of 7 or 8 bits.
         quiet: packets in which a NACK is passed over.
         transition_pending: C_TRANS is P (RFC 3095 section 5.6.1).
         transition_sn: the SN of the first packet with the new mode, -1 before it is sent.
         timestamps: candidates for the peer's reference of the scaled RTP timestamp.
         stride_left: how many more packets carry TS_STRIDE and the unscaled timestamp.
+        csrc_left: how many more packets carry the CSRC list.
         rtp_left: how many more packets carry the RTP row of extension 3.
         zero_checksums: UDP checksums in a row that were zero.
         last_used: the compressor's packet count when the flow was last seen.
@@ -95,8 +98,12 @@ class CompressorContext:
     """
 
     __slots__ = (
+        "cce",
+        "cce_left",
         "cid",
         "cid_octets",
+        "coverage_run",
+        "csrc_left",
         "dyn_left",
         "fo_at",
         "headers",
@@ -149,10 +156,14 @@ class CompressorContext:
         self.refresh_at = inf
         self.news_sn = -1
         self.quiet = 0
+        self.cce = 0
+        self.cce_left = 0
+        self.coverage_run = 0
         self.long_crc_left = 0
         self.sent = 0
         self.rtp_left = 0
         self.stride_left = 0
+        self.csrc_left = 0
         self.timestamps = Window(1, 0xFFFFFFFF)
         self.transition_pending = False
         self.transition_sn = -1
@@ -167,6 +178,8 @@ class CompressorContext:
 
     def crc_bits_needed(self, form: Compressed) -> int:
         """How wide the CRC of a format must be now."""
+        if self.mode == Mode.RELIABLE and self.cce_left:
+            return 7
         if self.mode == Mode.RELIABLE:
             return 7 if self.sn_window.is_long() and form.bits("CRC") == 0 else 0
         return 7 if self.long_crc_left else 3

@@ -14,6 +14,7 @@ from rohc.encoding.ip_id import offset_of
 from rohc.encoding.wlsb import lies_within
 from rohc.formats import sets
 from rohc.formats.compressed import Compressed, write_extension_3
+from rohc.headers.authentication import authentication_data, is_authentication
 from rohc.headers.chain import Headers, IpHeader, Transport
 from rohc.headers.coverage import in_crc_order
 from rohc.profiles.spec import Spec, write_ip_dynamic
@@ -220,11 +221,14 @@ def tail_of(headers: Headers) -> bytes:
     for level in headers.levels[:2]:
         if level.version == 4 and level.rnd:
             parts.append(level.identification.to_bytes(2, "big"))
+        for item in level.extensions:
+            if is_authentication(item):
+                parts.append(authentication_data(item))
     for level in headers.levels[2:]:
         # RFC 3843 section 3.6
         parts.append(write_ip_dynamic(level))
     if headers.transport == Transport.UDP_LITE:
-        if headers.cfp:
+        if headers.cfp or headers.cce:
             parts.append(headers.coverage.to_bytes(2, "big"))
         parts.append(headers.checksum.to_bytes(2, "big"))
     elif headers.transport == Transport.UDP and headers.checksum_present:
@@ -261,6 +265,8 @@ def commit(context: CompressorContext, spec: Spec, headers: Headers, encoded: En
             tracker.offsets.add(sn, offset_of(level.identification, sn, bool(level.nbo)))
         if not reliable:
             tracker.count_sent()
+    if not reliable:
+        context.cce_left -= context.cce_left > 0
     if reliable:
         # RFC 3095 section 5.5.1.1.1: only an ACK gives confidence.
         context.headers = headers
@@ -268,6 +274,7 @@ def commit(context: CompressorContext, spec: Spec, headers: Headers, encoded: En
     context.long_crc_left -= context.long_crc_left > 0
     context.rtp_left -= context.rtp_left > 0
     context.stride_left -= context.stride_left > 0
+    context.csrc_left -= context.csrc_left > 0
     if encoded.name == "IR":
         context.ir_left -= context.ir_left > 0
     if encoded.name in ("IR", "IR-DYN"):

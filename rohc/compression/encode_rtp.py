@@ -7,6 +7,7 @@ from rohc.compression.context import CompressorContext
 from rohc.compression.encode import Encoded, header_crc, ip_flags, ip_items, sn_suffices, tail_of
 from rohc.compression.timestamp import scaled_suffices, ts_inferred, unscaled_suffices
 from rohc.encoding import sdvl
+from rohc.encoding.lists import write_generic
 from rohc.formats import sets
 from rohc.formats.compressed import Compressed, write_extension_3
 from rohc.headers.chain import Headers
@@ -37,7 +38,7 @@ def encode_rtp(
     """
     tail = tail_of(headers)
     pending = any(tracker.pending() for tracker in context.trackers[:2])
-    if not (pending or context.rtp_left or context.stride_left or context.transition_pending):
+    if not (pending or _rtp_pending(context)):
         inferred = ts_inferred(context, headers)
         for form in _family(context, bool(sequential)):
             if not _suffices(context, spec, headers, form, sequential, offsets, inferred):
@@ -46,6 +47,13 @@ def encode_rtp(
             values["CRC"] = header_crc(form, headers, raw)
             return Encoded(form.name, form.pack(values) + tail)
     return _with_extension_3(context, spec, headers, raw, sequential, offsets, tail)
+
+
+def _rtp_pending(context: CompressorContext) -> bool:
+    """Whether the RTP row of extension 3 is due."""
+    return bool(
+        context.rtp_left or context.stride_left or context.csrc_left or context.transition_pending
+    )
 
 
 def _family(context: CompressorContext, has_t: bool) -> tuple[Compressed, ...]:
@@ -116,7 +124,7 @@ def _with_extension_3(
     if not _ts_items(context, headers, base, scaled, values, flags, items):
         return None
     marker_left = headers.marker and not base.bits("M")
-    if context.rtp_left or context.stride_left or context.transition_pending or marker_left:
+    if _rtp_pending(context) or marker_left:
         _rtp_items(context, headers, flags, items)
     width = base.bits("SN")
     if not sn_suffices(context, spec, headers, width):
@@ -192,5 +200,8 @@ def _rtp_items(
     if context.rtp_left or headers.padding:
         # RFC 4815 section 6.4: without R-PT the peer takes the padding bit for zero.
         items["RTP PT"] = bytes((headers.padding << 7 | headers.payload_type,))
+    if context.csrc_left:
+        csrcs = tuple(csrc.to_bytes(4, "big") for csrc in headers.csrcs)
+        items["CSRC"] = write_generic(csrcs)
     if context.stride_left:
         items["TS_STRIDE"] = sdvl.encode(headers.ts_stride)

@@ -12,6 +12,7 @@ from rohc.compression.settings import Settings
 from rohc.compression.timestamp import observe_rtp
 from rohc.encoding.crc import CRC3
 from rohc.encoding.ip_id import Behaviour, behaviour_between
+from rohc.headers.authentication import skeleton
 from rohc.headers.build import build_headers
 from rohc.headers.chain import Headers, IpHeader, Transport
 from rohc.headers.coverage import in_crc_order
@@ -22,6 +23,8 @@ __all__ = ["observe"]
 LONG_CRC_FACTOR = 4
 """For how many times `optimistic_repeats` packets the 7-bit CRC is used after a change that the
 3-bit CRC cannot see."""
+COVERAGE_RUN = 4
+"""Packets in a row with a checksum coverage that could be left out before it is left out."""
 ZERO_CHECKSUMS_TO_STOP = 16
 """After so many zero UDP checksums in a row they are no longer sent; see `_observe_checksum`."""
 
@@ -55,6 +58,8 @@ def observe(
             tracker,
             headers.levels[place],
             last.levels[place],
+            headers.sn,
+            last.sn,
             repeats,
             spec.static_id or settings.static_ip_id,
             reasons,
@@ -66,7 +71,7 @@ def observe(
     if spec.transport == Transport.UDP:
         _observe_checksum(context, headers, repeats, reasons)
     elif spec.transport == Transport.UDP_LITE:
-        _observe_coverage(context, headers, repeats, reasons)
+        _observe_coverage(context, headers, last, repeats, reasons)
     return ", ".join(reasons)
 
 
@@ -75,6 +80,8 @@ def _observe_level(
     tracker: LevelTracker,
     level: IpHeader,
     last: IpHeader,
+    sn: int,
+    last_sn: int,
     repeats: int,
     static_id: bool,
     reasons: list[str],
@@ -85,7 +92,9 @@ def _observe_level(
     if level.ttl != last.ttl:
         tracker.ttl_left = repeats
         reasons.append("Time to Live" if level.version == 4 else "Hop Limit")
-    if level.extensions != last.extensions:
+    if (level.extensions or last.extensions) and skeleton(level.extensions, sn) != skeleton(
+        last.extensions, last_sn
+    ):
         context.dyn_left = max(context.dyn_left, repeats)
         reasons.append("extension headers")
     if level.version != 4:
@@ -143,15 +152,44 @@ def _observe_checksum(
 
 
 def _observe_coverage(
-    context: CompressorContext, headers: Headers, repeats: int, reasons: list[str]
+    context: CompressorContext, headers: Headers, last: Headers, repeats: int, reasons: list[str]
 ) -> None:
-    """RFC 4019 section 5.2.2: one packet whose coverage is not its length makes the field sent."""
-    if headers.cfp or headers.coverage == headers.payload_octets + headers.transport_octets:
-        return
-    headers.cfp = True
-    headers.cfi = False
-    context.dyn_left = max(context.dyn_left, repeats)
-    reasons.append("checksum coverage")
+    """Whether the checksum coverage is sent, and with which CCE packet type (RFC 4019 5.3.2)."""
+    length = headers.payload_octets + headers.transport_octets
+    whole = headers.coverage == length
+    headers.coverage_kept = last.coverage_kept
+    fits = whole if headers.cfi else headers.coverage == headers.coverage_kept
+    if not headers.cfp:
+        if fits:
+            context.coverage_run += 1
+        elif context.coverage_run >= COVERAGE_RUN:
+            # One packet that is different: CCE() carries its coverage and changes nothing else.
+            context.coverage_run = 0
+            headers.cce = 1
+            reasons.append("another checksum coverage")
+        else:
+            headers.cfp = True
+            context.cce, context.cce_left = 2, repeats
+            context.coverage_run = 0
+            reasons.append("checksum coverage changes")
+    else:
+        same = (
+            whole
+            if last.coverage == last.payload_octets + last.transport_octets
+            else (headers.coverage == last.coverage)
+        )
+        context.coverage_run = context.coverage_run + 1 if same else 0
+        if context.coverage_run >= COVERAGE_RUN and not context.cce_left:
+            headers.cfp = False
+            headers.cfi = whole
+            headers.coverage_kept = headers.coverage
+            context.cce, context.cce_left = 3, repeats
+            reasons.append("checksum coverage is steady")
+    if context.cce_left and not headers.cce:
+        headers.cce = context.cce
+        if context.cce == 3:
+            headers.cfi = whole
+            headers.coverage_kept = headers.coverage
 
 
 def _observe_crc_state(

@@ -29,7 +29,7 @@ def observe_rtp(
         context.rtp_left = repeats
         reasons.append("RTP payload type, P or X bit")
     if headers.csrcs != last.csrcs:
-        context.dyn_left = max(context.dyn_left, repeats)
+        context.csrc_left = repeats
         reasons.append("CSRC list")
 
 

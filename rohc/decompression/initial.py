@@ -114,6 +114,7 @@ def _read_dynamic(body: bytes, at: int, spec: Spec, initial: Initial) -> None:
     if headers.transport == Transport.UDP_LITE:
         length = len(body) - behind + headers.transport_octets
         # RFC 4019 section 5.2.2.
+        headers.coverage_kept = headers.coverage
         headers.cfi = headers.coverage == length
         headers.cfp = headers.cfp or not headers.cfi
 

@@ -73,7 +73,7 @@ class Policy:
         if context.transition == Transition.PENDING and not type_0_or_1:
             return self._acknowledge(context, protect=True)
         if context.mode == Mode.RELIABLE:
-            if type_0_or_1 and name != "R-0-CRC":
+            if type_0_or_1 and not name.startswith("R-0-CRC"):
                 return b""
             return self._acknowledge(context, protect=False, sn_bits=sn_bits)
         if name == "IR":

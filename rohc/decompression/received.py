@@ -42,11 +42,13 @@ class Received:
         extension: the extension 3, or None.
         lists: the list states as they are after this packet.
         at: the offset behind the base header and extension.
+        cce: which CCE packet type encloses it (RFC 4019 section 5.3.2), 0 for none.
     """
 
     __slots__ = (
         "at",
         "bits",
+        "cce",
         "crc",
         "crc_value",
         "extension",
@@ -66,6 +68,7 @@ class Received:
         self.extension: Extension3 | None = None
         self.lists: list[ListState] | None = None
         self.at = 0
+        self.cce = 0
 
 
 def take_apart(

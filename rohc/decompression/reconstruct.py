@@ -11,6 +11,11 @@ from rohc.encoding import wlsb
 from rohc.encoding.ip_id import offset_of, swapped
 from rohc.encoding.lists import ListState
 from rohc.errors import MalformedPacket
+from rohc.headers.authentication import (
+    authentication_sequence,
+    is_authentication,
+    with_authentication,
+)
 from rohc.headers.build import build_headers
 from rohc.headers.chain import Headers, IpHeader, Transport
 from rohc.headers.coverage import in_crc_order
@@ -79,19 +84,31 @@ def attempt(
     if not spec.own_sn:
         headers.sequence = sn
     _apply_extension_3(received, headers)
-    at = _read_tail(received, body, headers, lists)
+    at = _read_tail(received, body, headers, context, lists)
     _apply_identifications(received, headers, context)
     if spec.has_rtp:
         _apply_rtp(received, headers, context)
     payload_octets = len(body) - at
-    if headers.transport == Transport.UDP_LITE and headers.cfi and not headers.cfp:
-        headers.coverage = headers.transport_octets + payload_octets
+    if headers.transport == Transport.UDP_LITE:
+        _apply_coverage(headers, received.cce, headers.transport_octets + payload_octets)
     raw = build_headers(headers, payload_octets)
     headers.size = len(raw)
     updated = headers
     if received.kind == 1 and received.extension is not None:
         updated = _updated_by_type_1(headers, context)
     return Candidate(headers, updated, raw, at)
+
+
+def _apply_coverage(headers: Headers, cce: int, length: int) -> None:
+    """RFC 4019 sections 5.3.2.1 to 5.3.2.3 and 5.5."""
+    if not headers.cfp and not cce:
+        headers.coverage = length if headers.cfi else headers.coverage_kept
+    if cce == 2:
+        headers.cfp = True
+    elif cce == 3:
+        headers.cfp = False
+        headers.cfi = headers.coverage == length
+        headers.coverage_kept = headers.coverage
 
 
 def _updated_by_type_1(headers: Headers, context: Headers) -> Headers:
@@ -143,12 +160,22 @@ def _apply_ip(
         level.rnd = flags["RND" + ending]
 
 
-def _read_tail(received: Received, body: bytes, headers: Headers, lists: list[ListState]) -> int:
+def _read_tail(
+    received: Received,
+    body: bytes,
+    headers: Headers,
+    context: Headers,
+    lists: list[ListState],
+) -> int:
     """What follows the extension, in the order of the original header (RFC 3095 section 5.7)."""
     at = received.at
-    for level in headers.levels[:2]:
+    outer = outer_of(headers)
+    for place, level in enumerate(headers.levels[:2]):
         if level.version == 4 and level.rnd:
             level.identification, at = _two_octets(body, at, "IP-ID")
+        if level.extensions:
+            ending = "2" if place == outer else ""
+            at = _read_authentication(received, body, at, headers, context, place, ending)
     if len(headers.levels) > 2:
         # RFC 3843 section 3.6: the list of dynamic chains for additional IP headers.
         if received.lists is None:
@@ -156,11 +183,43 @@ def _read_tail(received: Received, body: bytes, headers: Headers, lists: list[Li
         for level, state in zip(headers.levels[2:], received.lists[2:], strict=False):
             at = read_ip_dynamic(body, at, level, state)
     if headers.transport == Transport.UDP_LITE:
-        if headers.cfp:
+        if headers.cfp or received.cce:
             headers.coverage, at = _two_octets(body, at, "UDP-Lite checksum coverage")
         headers.checksum, at = _two_octets(body, at, "UDP-Lite checksum")
     elif headers.transport == Transport.UDP and headers.checksum_present:
         headers.checksum, at = _two_octets(body, at, "UDP checksum")
+    return at
+
+
+def _read_authentication(
+    received: Received,
+    body: bytes,
+    at: int,
+    headers: Headers,
+    context: Headers,
+    place: int,
+    ending: str,
+) -> int:
+    """Authentication data, and the sequence number that follows the SN (section 5.8.4.2)."""
+    level = headers.levels[place]
+    extension = received.extension
+    if extension is not None and "IPX" + ending in extension.lists:
+        # Uncompressed items carry everything themselves.
+        return at
+    items: list[bytes] = []
+    for item in level.extensions:
+        if is_authentication(item):
+            data = body[at : at + len(item) - 12]
+            if len(data) < len(item) - 12:
+                raise MalformedPacket("the packet ends inside its AH data")
+            at += len(data)
+            sequence = authentication_sequence(item) + headers.sn - context.sn
+            if extension is not None and f"IPX{ending}A" in extension.sequences:
+                value, bits = extension.sequences[f"IPX{ending}A"]
+                sequence = wlsb.decode(authentication_sequence(item), value, bits, -1, 0xFFFFFFFF)
+            item = with_authentication(item, sequence, data)
+        items.append(item)
+    level.extensions = tuple(items)
     return at
 
 

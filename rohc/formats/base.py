@@ -11,6 +11,8 @@ from __future__ import annotations
 from rohc.formats.figure import Figure
 
 __all__ = [
+    "CCE",
+    "CCE_NAMES",
     "R_0",
     "R_0_CRC",
     "R_1",
@@ -217,3 +219,18 @@ UOR_2_PLAIN = Figure(
     +---+---+---+---+---+---+---+---+
     """,
 )
+
+# UDP-Lite: in front of an inner base header of type 0, 1 or 2 ----------------------------------
+
+CCE = Figure(
+    "CCE",
+    "RFC 4019 5.3.2",
+    """
+    +---+---+---+---+---+---+---+---+
+    | 1   1   1   1   1   0 | F | K |  Outer packet type identifier
+    +===+===+===+===+===+===+===+===+
+    """,
+)
+
+CCE_NAMES = ("", "CCE", "CCE-ON", "CCE-OFF")
+"""By F and K; 00 is IR-DYN."""

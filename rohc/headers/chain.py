@@ -118,14 +118,19 @@ class Headers:
         ts_stride, ts_offset, time_stride: RTP timestamp coding (RFC 3095 4.5.3 and 4.5.4).
         checksum_present: context(UDP Checksum) is not zero (RFC 3095 section 5.7).
         cfp, cfi: UDP-Lite coverage field present, and inferred (RFC 4019 section 5.1).
+        coverage_kept: the context's checksum coverage, for packets that carry none.
+        cce: which CCE packet type this packet has (5.3.2): 0 none, 1 CCE(), 2 CCE(ON), 3 CCE(OFF).
+            Not copied.
     """
 
     __slots__ = (
+        "cce",
         "cfi",
         "cfp",
         "checksum",
         "checksum_present",
         "coverage",
+        "coverage_kept",
         "csrcs",
         "destination_port",
         "extension",
@@ -176,6 +181,8 @@ class Headers:
         self.checksum_present = False
         self.cfp = False
         self.cfi = False
+        self.coverage_kept = 0
+        self.cce = 0
 
     def copy(self) -> Headers:
         """A second record with the same values, its IP headers copied too."""
@@ -206,6 +213,7 @@ class Headers:
         other.checksum_present = self.checksum_present
         other.cfp = self.cfp
         other.cfi = self.cfi
+        other.coverage_kept = self.coverage_kept
         return other
 
     @property
