@@ -130,7 +130,9 @@ class ModuleTimeout(ModuleError, TimeoutError):
         self.waited_s = waited_s
         self.seen = tuple(seen)
         got = f"; it said {' | '.join(self.seen)}" if self.seen else ""
-        super().__init__(f"no final answer to {command} within {waited_s:.3g} s{got}", hint=hint)
+        super().__init__(
+            f"no final answer to {command} within {round(waited_s, 1):g} s{got}", hint=hint
+        )
 
 
 class ModuleSilent(ModuleTimeout):
@@ -146,7 +148,7 @@ class ModuleSilent(ModuleTimeout):
         self.address = address
         where = f" on {address}" if address else ""
         self.args = (
-            f"the module{where} is silent: no answer to {command} within {waited_s:.3g} s",
+            f"the module{where} is silent: no answer to {command} within {round(waited_s, 1):g} s",
         )
 
 
