@@ -2,8 +2,8 @@
 
 Both sides are timed in turn in one process, on 100-octet inner packets under AES-GCM-16 with a
 128-bit key: the bare call is one ``AESGCM.encrypt`` or ``decrypt`` over the same octets, cut out of
-the packets beforehand, and nothing else; ours is the whole way, SAD look-up, window and all. Prints a table, and with ``--json`` one
-object as the last line.
+the packets beforehand, and nothing else; ours is the whole way, SAD look-up, window and all. Prints
+a table, and with ``--json`` one object as the last line.
 
     python benchmarks/bench_esp.py [--json] [--quick]
 """
