@@ -102,17 +102,23 @@ def decode_qiurc(line: str, *, direct: bool) -> SocketLine | None:
 def decode_qird(lines: list[str]) -> bytes | None:
     """The datagram of an AT+QIRD answer, b"" if none was waiting; None if it can't be read.
 
-    `+QIRD: <length>[,<remaining>]` with the digits in the next line, or after a comma in the same.
+    `+QIRD: <length>[,<remaining>]` with the digits in a line after it, or after a comma in the
+    same. Lines that are none of it (a notice that nobody knows) are passed over.
     """
     if not lines:
         return b""
-    fields = [unquote(field) for field in split_fields(after_colon(lines[0]))]
+    start = next((index for index, line in enumerate(lines) if line.startswith("+QIRD")), None)
+    if start is None:
+        return None
+    fields = [unquote(field) for field in split_fields(after_colon(lines[start]))]
     length = number(fields[0])
     if not length:
         return b"" if length == 0 else None
-    text = unquote(lines[1].strip()) if len(lines) > 1 else fields[-1]
-    data = octets(text)
-    return data if data is not None and len(data) == length else None
+    for text in (*lines[start + 1 :], fields[-1]):
+        data = octets(unquote(text.strip()))
+        if data is not None and len(data) == length:
+            return data
+    return None
 
 
 def decode_serving_cell(line: str, at: float) -> RadioReport | None:

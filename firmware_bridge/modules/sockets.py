@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from abc import abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from firmware_bridge.modules.atmodule import AtModule
 
 __all__ = ["INBOX", "ModuleSocket"]
+
+_logger = logging.getLogger(__name__)
 
 INBOX = 1_024
 """Datagrams kept until they are asked for; the oldest goes when there are more."""
@@ -39,6 +42,7 @@ class ModuleSocket(DatagramSocket):
         self._inbox: deque[Received] = deque(maxlen=INBOX)
         self._announced_at: float | None = None
         self._may_be_more = False
+        self._fetching: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self._lost: str | None = None
 
@@ -108,6 +112,18 @@ class ModuleSocket(DatagramSocket):
         """Take one datagram from the module: payload (b"" if none) and when it was read."""
 
     async def _fetch_announced(self) -> None:
+        """Fetch in a task of its own: whoever waits may give up while the module hands over."""
+        if self._fetching is None:
+            self._fetching = asyncio.create_task(self._take())
+            self._fetching.add_done_callback(self._fetched)
+        await asyncio.shield(self._fetching)
+
+    def _fetched(self, task: asyncio.Task[None]) -> None:
+        self._fetching = None
+        if not task.cancelled() and task.exception() is not None:
+            _logger.debug("fetching a datagram: %s", task.exception())
+
+    async def _take(self) -> None:
         announced_at, unsure = self._announced_at, self._may_be_more
         self._announced_at, self._may_be_more = None, False
         try:

@@ -558,6 +558,40 @@ def test_a_buffered_datagram_is_fetched_after_its_announcement(bench: Run) -> No
     bench(test, receive_mode="buffered")
 
 
+def test_a_datagram_that_is_handed_over_when_the_waiting_ends_is_not_lost(bench: Run) -> None:
+    async def test(b: Bench) -> None:
+        await b.module.start()
+        socket = await b.module.open_udp("192.0.2.1", 4500)
+        b.fake.on("AT+QIRD=0,512", (2.0, "+QIRD: 2,0|4F4B|OK"), "+QIRD: 0|OK")
+        b.fake.say('+QIURC: "recv",0,2')
+        with pytest.raises(TimeoutError):
+            await socket.receive(timeout_s=1)
+        assert (await socket.receive(timeout_s=5)).data == b"OK"
+        assert b.fake.count("AT+QIRD=0,512") == 1
+
+    bench(test, receive_mode="buffered")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "+QIRD: 2,0|4F4B|OK",
+        "+QIRD: 2,0,4F4B|OK",
+        '+QIRD: 2|"4F4B"|OK',
+        "HELLO|+QIRD: 2|NEWS|4F4B|OK",
+    ],
+)
+def test_a_kept_datagram_is_read_in_every_form(bench: Run, answer: str) -> None:
+    async def test(b: Bench) -> None:
+        await b.module.start()
+        socket = await b.module.open_udp("192.0.2.1", 4500)
+        b.fake.on("AT+QIRD=0,512", answer)
+        b.fake.say('+QIURC: "recv",0')
+        assert (await socket.receive(timeout_s=5)).data == b"OK"
+
+    bench(test, receive_mode="buffered")
+
+
 @pytest.mark.parametrize("answer", ["+QIRD: 3|4F4B|OK", "+QIRD: x|OK", "+QIRD: 2|xyz|OK"])
 def test_a_buffered_datagram_whose_length_is_wrong_is_refused(bench: Run, answer: str) -> None:
     async def test(b: Bench) -> None:
