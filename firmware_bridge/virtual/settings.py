@@ -148,6 +148,9 @@ class NetworkSettings:
     nat_timeout_s: float | None = None
     """The operator's NAT forgets a UDP binding this long after the latest uplink datagram, and the
     next one leaves from another port; None: it never does. Operators: 30 to 300 s."""
+    non_ip_far_end: tuple[str, int] | None = None
+    """Address and port to which the network carries non-IP data, each packet in a UDP datagram
+    (the point-to-point tunnel of TS 23.401 4.3.17.8.3.3.2); None: it has nowhere to go."""
     names: tuple[tuple[str, str], ...] = ()
     """(host name, address) pairs that the network's DNS knows before anybody is asked."""
 

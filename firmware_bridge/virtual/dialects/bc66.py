@@ -25,6 +25,7 @@ What the logs show as ERROR stays ERROR, whatever other modules of the family ca
 
 from __future__ import annotations
 
+from firmware_bridge.virtual.dialects import nonip
 from firmware_bridge.virtual.dialects import quectel_network as net
 from firmware_bridge.virtual.dialects import quectel_power as power
 from firmware_bridge.virtual.dialects import quectel_sockets as sockets
@@ -222,6 +223,18 @@ TABLE: Table[Quectel] = {
     ),
     "+CCLK": Command(source="renode", read=power.clock),
     "+CBC": Command(source="27.007 8.4", test="", execute=power.supply),
+    # -- non-IP
+    "+CSODCP": Command(
+        source="27.007 10.1.43 [?]: not in the bc26 list",
+        test="+CSODCP: (1),(950),(0-2),(0,1)",
+        set=nonip.send,
+    ),
+    "+CRTDCP": Command(
+        source="27.007 10.1.44 [?]: not in the bc26 list",
+        test="+CRTDCP: (0,1),(1),(1600)",
+        read=net.reading(lambda s: f"+CRTDCP: {s.non_ip_reports}"),
+        set=nonip.set_reports,
+    ),
     # -- sockets
     "+QIOPEN": Command(
         source="tcpip; renode: context 1, ids 0 to 3, access mode 1 (direct) by default",

@@ -13,7 +13,7 @@ forums.quectel.com.
 from __future__ import annotations
 
 from firmware_bridge.virtual.commands import Arguments
-from firmware_bridge.virtual.dialects import bc66
+from firmware_bridge.virtual.dialects import bc66, nonip
 from firmware_bridge.virtual.dialects import quectel_network as net
 from firmware_bridge.virtual.dialects import quectel_sockets as sockets
 from firmware_bridge.virtual.dialects.quectel import Quectel, QuectelStorage
@@ -33,7 +33,7 @@ _SLEEP_DEPTHS = ("none", "deep", "light")
 
 AS_ON_A_BC66 = (
     "E", "V", "&W", "+CGMI", "+CGMM", "+CGMR", "+QGMR", "+CGSN", "+CMEE", "+IPR", "+CPIN", "+CIMI",
-    "+QCCID", "+CFUN", "+CEREG", "+CGATT", "+COPS", "+QCGDEFCONT", "+QBAND", "+CSQ", "+CSCON",
+    "+QCCID", "+CFUN", "+CEREG", "+CGATT", "+COPS", "+QCGDEFCONT", "+CSQ", "+CSCON",
     "+CPSMS", "+CEDRXS", "+CEDRXRDP", "+QNBIOTEVENT", "+QCFG", "+CNMPSD", "+CCLK", "+QISEND",
     "+QICLOSE", "+QISTATE", "+QPING",
 )  # fmt: skip
@@ -193,6 +193,21 @@ TABLE: Table[Bc660k] = {
     ),
     "+CBC": Command(source="manual 10.1: millivolts only", test="", execute=_supply),
     "+QRST": Command(source="manual 10.4: OK first", test="+QRST: (1)", set=_reset),
+    "+QBAND": Command(
+        source="manual 7.5: the read form has no count",
+        test="+QBAND: (0-17),(1,2,3,4,5,8,12,13,17,18,19,20,25,28,66,70,85)",
+        read=net.reading(lambda s: "+QBAND: " + ",".join(map(str, s.storage.bands))),
+        set=net.set_bands,
+    ),
+    "+CSODCP": Command(
+        source="manual 7.4", test="+CSODCP: (0-10),(950),(0-2),(0,1)", set=nonip.send
+    ),
+    "+CRTDCP": Command(
+        source="manual 7.3",
+        test="+CRTDCP: (0,1),(0-10),(1600)",
+        read=net.reading(lambda s: f"+CRTDCP: {s.non_ip_reports}"),
+        set=nonip.set_reports,
+    ),
     "+QIOPEN": Command(
         source="tcpip: context 0, ids 0 to 3, push only",
         test='+QIOPEN: (0),(0-3),("TCP","UDP"),<host>,<remote_port>,<local_port>,(1)',

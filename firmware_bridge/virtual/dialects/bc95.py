@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from firmware_bridge.virtual.commands import Arguments, BadArgument
+from firmware_bridge.virtual.dialects import nonip
 from firmware_bridge.virtual.dialects.neul import SOCKETS, Neul, NeulSocket
 from firmware_bridge.virtual.dialects.table import Answer, Command, CommandFailed, Later, Table
 from firmware_bridge.virtual.radio import Activity
@@ -155,9 +156,11 @@ def _address(session: Neul, arguments: Arguments) -> Answer:
 
 
 def _define_context(session: Neul, arguments: Arguments) -> Answer:
-    arguments.integer(0, 0, 10)
-    if arguments.string(1, default="IP").upper() not in ("IP", "IPV6", "IPV4V6", "NONIP"):
+    cid = arguments.integer(0, 0, 10)
+    kind = arguments.string(1, default="IP").upper()
+    if kind not in ("IP", "IPV6", "IPV4V6", "NONIP"):
         raise BadArgument("no such PDP type")
+    session.contexts[cid] = kind
     return Answer()
 
 
@@ -439,6 +442,17 @@ TABLE: Table[Neul] = {
         source="log bc68; manual 2.16",
         test='+CGDCONT:(0-10),("IP","IPV6","IPV4V6","NONIP")',
         set=_define_context,
+    ),
+    "+CSODCP": Command(
+        source="27.007 10.1.43; manual 2.27",
+        test="+CSODCP:(0-10),(950),(0-2),(0,1)",
+        set=nonip.send,
+    ),
+    "+CRTDCP": Command(
+        source="27.007 10.1.44; manual 2.28",
+        test="+CRTDCP:(0,1),(0-10),(1600)",
+        read=_reading(lambda s: f"+CRTDCP:{s.non_ip_reports}"),
+        set=nonip.set_reports,
     ),
     "+CSQ": Command(source="log huawei", test="+CSQ:(0-31,99),(99)", execute=_signal_quality),
     "+NUESTATS": Command(source="log huawei; tma", set=_statistics, execute=_statistics),

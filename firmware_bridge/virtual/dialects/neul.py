@@ -12,9 +12,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
+from firmware_bridge.virtual.dialects.nonip import NonIpSession
 from firmware_bridge.virtual.durations import NOT_GRANTED
 from firmware_bridge.virtual.observer import PowerSavingRequest
-from firmware_bridge.virtual.session import Session
 
 if TYPE_CHECKING:
     from firmware_bridge.virtual.module import VirtualModule
@@ -72,10 +72,11 @@ class NeulStorage:
     """NCDP: address and port."""
 
 
-class Neul(Session):
+class Neul(NonIpSession):
     """State and reports of the interpreter."""
 
     baudrate = 9600
+    non_ip_form = "+CRTDCP:{cid},{length},{data}"
     result_for_each = True
     deaf_asleep = False  # field log: the line wakes on any character
     sleep_closes_sockets = False
@@ -117,6 +118,8 @@ class Neul(Session):
         self.active_time = "00000101"
         self.edrx_mode = 0
         self.edrx_cycle = "0010"
+        self.contexts: dict[int, str] = {}
+        """PDP type by context, as CGDCONT defined it."""
         self.sockets: dict[int, NeulSocket] = {}
         """By number."""
 
@@ -173,6 +176,11 @@ class Neul(Session):
 
     # -- what the equipment reports ----------------------------------------------------------------
 
+    def non_ip_context(self) -> int:
+        """The first context that was defined without IP."""
+        found = [cid for cid, kind in self.contexts.items() if kind == "NONIP"]
+        return found[0] if found else super().non_ip_context()
+
     def registration(self, reports: int) -> str:
         """The fields of +CEREG after ``<n>``, for this ``<n>``."""
         equipment = self.module.equipment
@@ -214,6 +222,8 @@ class Neul(Session):
 
     def datagram_arrived(self, handle: int, payload: bytes) -> None:
         """Buffer it, and say so if nothing waited."""
+        if self.non_ip_arrived(handle, payload):
+            return
         for number, socket in self.sockets.items():
             for (address, port), path in socket.paths.items():
                 if path != handle:
@@ -240,3 +250,4 @@ class Neul(Session):
     def sockets_lost(self) -> None:
         """Deep sleep or a reset took them."""
         self.sockets.clear()
+        self.non_ip_path = None

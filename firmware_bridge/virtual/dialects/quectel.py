@@ -71,6 +71,7 @@ class Quectel(QuectelSockets):
     """Revision that CGMI shows."""
     keeps_reports: ClassVar[bool]
     """CEREG, CSCON, QNBIOTEVENT and ATE are kept in flash, too."""
+    non_ip_form = '+CRTDCP: {cid},{length},"{data}"'
     lock_setting: ClassVar[str]
     """Name of the QCFG function that sets the sleep lock."""
     storage: QuectelStorage
@@ -162,6 +163,10 @@ class Quectel(QuectelSockets):
         """Ask the network for what CEDRXS says."""
         wanted = self.storage.edrx_mode in (1, 2)
         self.module.equipment.request_edrx(self.storage.edrx_cycle if wanted else None)
+
+    def non_ip_context(self) -> int:
+        """The default context, if it was set up without IP at the start."""
+        return self.context_id if self.context[0] == "NONIP" else super().non_ip_context()
 
     def when_registered(self, answer: Callable[[Answer], None]) -> None:
         """Answer OK once registered, an error once refused or after the manual's longest time."""

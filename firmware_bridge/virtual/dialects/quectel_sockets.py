@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from firmware_bridge.virtual.commands import Arguments, BadArgument
+from firmware_bridge.virtual.dialects.nonip import NonIpSession
 from firmware_bridge.virtual.dialects.table import Answer, CommandFailed, Prompt
-from firmware_bridge.virtual.session import Session
 
 if TYPE_CHECKING:
     from firmware_bridge.virtual.module import VirtualModule
@@ -89,7 +89,7 @@ class Socket:
         return sum(map(len, self.buffer))
 
 
-class QuectelSockets(Session):
+class QuectelSockets(NonIpSession):
     """The socket half of an interpreter."""
 
     context_id: ClassVar[int]
@@ -123,9 +123,12 @@ class QuectelSockets(Session):
     def sockets_lost(self) -> None:
         """Deep sleep or a reset took them; nothing is said."""
         self.sockets.clear()
+        self.non_ip_path = None
 
     def datagram_arrived(self, handle: int, payload: bytes) -> None:
         """Push it, or buffer it and say so."""
+        if self.non_ip_arrived(handle, payload):
+            return
         found = [item for item in self.sockets.items() if item[1].handle == handle]
         if not found:
             return  # closed in the meantime
