@@ -16,6 +16,7 @@ The room's shelves::
     datagram         whole IP packets: tunnel and transport mode, IPv4 and IPv6
     encapsulation    ESP in UDP and its neighbours on port 4500 (RFC 3948)
     checksum         inner checksums of transport mode behind a NAT
+    rohc_parameters  what two ends agree on for that (RFC 5857), and the second ICV
     store            numbers that survive a restart; store_file keeps them in a file
     rohcoipsec       header compression inside a tunnel (RFC 5858): the one door to the rohc package
     keying           where the keys of a session come from

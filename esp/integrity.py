@@ -4,23 +4,54 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.cmac import CMAC
 
 from esp.errors import InvalidParameter
 
-__all__ = ["IntegrityFunction", "integrity_function"]
+__all__ = [
+    "INTEGRITY_TRANSFORMS",
+    "IntegrityFunction",
+    "IntegrityTransform",
+    "integrity_function",
+]
 
 IntegrityFunction = Callable[[bytes], bytes]
 """Gives the integrity check value of octets."""
 
-# name: hash function, octets that are kept (RFC 2404, RFC 4868 section 2.3)
-_HMAC = {
-    "hmac-sha1-96": ("sha1", 12),
-    "hmac-sha2-256-128": ("sha256", 16),
-    "hmac-sha2-384-192": ("sha384", 24),
-    "hmac-sha2-512-256": ("sha512", 32),
+
+class IntegrityTransform(NamedTuple):
+    """One row of the table of integrity transforms; sizes in octets."""
+
+    number: int
+    """IANA IKEv2 transform type 3 number."""
+    key_bytes: int
+    """Key."""
+    icv_bytes: int
+    """Integrity check value that is kept."""
+    level: str
+    """Requirement level in RFC 8221 section 6."""
+    source: str
+    """The document that defines it."""
+
+
+INTEGRITY_TRANSFORMS = {
+    "hmac-sha1-96": IntegrityTransform(2, 20, 12, "MUST-", "RFC 2404"),
+    "aes-xcbc-96": IntegrityTransform(5, 16, 12, "MAY (SHOULD for IoT)", "RFC 3566"),
+    "aes-cmac-96": IntegrityTransform(8, 16, 12, "not listed", "RFC 4494"),
+    "hmac-sha2-256-128": IntegrityTransform(12, 32, 16, "MUST", "RFC 4868"),
+    "hmac-sha2-384-192": IntegrityTransform(13, 48, 24, "not listed", "RFC 4868"),
+    "hmac-sha2-512-256": IntegrityTransform(14, 64, 32, "SHOULD", "RFC 4868"),
+}
+"""Every integrity transform by its name."""
+
+_HASH = {
+    "hmac-sha1-96": "sha1",
+    "hmac-sha2-256-128": "sha256",
+    "hmac-sha2-384-192": "sha384",
+    "hmac-sha2-512-256": "sha512",
 }
 
 
@@ -78,9 +109,8 @@ def integrity_function(name: str, key: bytes) -> IntegrityFunction:
 
     Raises :class:`~esp.errors.InvalidParameter` for a name that no code makes.
     """
-    if name in _HMAC:
-        digest, size = _HMAC[name]
-        return _hmac(key, digest, size)
+    if name in _HASH:
+        return _hmac(key, _HASH[name], INTEGRITY_TRANSFORMS[name].icv_bytes)
     if name == "aes-cmac-96":
         return _cmac_96(key)
     if name == "aes-xcbc-96":

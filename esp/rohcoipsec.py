@@ -14,13 +14,14 @@ ESP's sequence number tells the decompressor how late a packet is.
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from esp.errors import DecompressionFailed, InvalidParameter, MalformedLocalPacket
 from esp.inbound import InboundAssociation, Unprotected
 from esp.layout import NEXT_HEADER_IPV4, NEXT_HEADER_IPV6, NEXT_HEADER_ROHC, Mode
 from esp.outbound import OutboundAssociation
+from esp.rohc_parameters import RohcIcv
 from rohc.errors import RohcError
 
 __all__ = ["CompressedTunnel", "Compresses", "Decapsulated", "Decompresses", "RohcIcv"]
@@ -69,32 +70,6 @@ class Decompresses(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RohcIcv:
-    """The second integrity check of RFC 5858 section 4.2, over the uncompressed packet.
-
-    HMAC with a hash function of :mod:`hashlib`, cut to ``icv_bytes`` (RFC 5857's ROHC_ICV_LEN).
-    """
-
-    key: bytes = field(repr=False)
-    """The key, at least 16 octets, used for nothing else."""
-    digest: str = "sha256"
-    """Name of the hash function."""
-    icv_bytes: int = 16
-    """Octets that each packet carries: 4 up to what the hash gives."""
-
-    def __post_init__(self) -> None:
-        if len(self.key) < 16:
-            raise InvalidParameter("the key of the ROHC ICV has at least 16 octets")
-        largest = len(hmac.digest(b"", b"", self.digest))
-        if not 4 <= self.icv_bytes <= largest:
-            raise InvalidParameter(f"the ROHC ICV has 4 to {largest} octets")
-
-    def compute(self, packet: bytes) -> bytes:
-        """The ICV of an uncompressed packet."""
-        return hmac.digest(self.key, packet, self.digest)[: self.icv_bytes]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Decapsulated:
     """What came out of one ESP packet of a compressed tunnel."""
 
@@ -119,12 +94,21 @@ class CompressedTunnel:
         decompressor: for what comes in.
         piggyback: whether feedback waits for the next packet out (the saving choice for a device
             that answers soon or pays for each packet) or is given to the caller.
-        icv: the second integrity check, the same on both sides; None for none.
+        outbound_icv: the second integrity check of what goes out; None for none.
+        inbound_icv: the same of what comes in, with the peer's outbound key.
 
     Raises :class:`~esp.errors.InvalidParameter` for SAs that are not in tunnel mode.
     """
 
-    __slots__ = ("_icv", "_piggyback", "compressor", "decompressor", "inbound", "outbound")
+    __slots__ = (
+        "_inbound_icv",
+        "_outbound_icv",
+        "_piggyback",
+        "compressor",
+        "decompressor",
+        "inbound",
+        "outbound",
+    )
 
     def __init__(
         self,
@@ -134,7 +118,8 @@ class CompressedTunnel:
         decompressor: Decompresses,
         *,
         piggyback: bool = True,
-        icv: RohcIcv | None = None,
+        outbound_icv: RohcIcv | None = None,
+        inbound_icv: RohcIcv | None = None,
     ) -> None:
         if outbound.mode is not Mode.TUNNEL or inbound.mode is not Mode.TUNNEL:
             raise InvalidParameter(
@@ -148,7 +133,8 @@ class CompressedTunnel:
         self.compressor = compressor
         self.decompressor = decompressor
         self._piggyback = piggyback
-        self._icv = icv
+        self._outbound_icv = outbound_icv
+        self._inbound_icv = inbound_icv
 
     def __repr__(self) -> str:
         return f"CompressedTunnel(outbound={self.outbound!r}, inbound={self.inbound!r})"
@@ -172,8 +158,8 @@ class CompressedTunnel:
             compressed = self.compressor.compress(packet, now)
         except RohcError:
             return packet, NEXT_HEADER_IPV4 if version == 4 else NEXT_HEADER_IPV6
-        if self._icv is not None:
-            compressed += self._icv.compute(packet)
+        if self._outbound_icv is not None:
+            compressed += self._outbound_icv.compute(packet)
         return compressed, NEXT_HEADER_ROHC
 
     def protect_feedback(self, feedback: bytes) -> bytes:
@@ -199,12 +185,12 @@ class CompressedTunnel:
     def decompress(self, opened: Unprotected, now: float | None = None) -> Decapsulated:
         """The second half of :meth:`unprotect`, for who opened the ESP packet already."""
         data = opened.payload
-        icv = self._icv
+        icv = self._inbound_icv
         stated = b""
         if icv is not None and not _is_feedback_only(data):
-            if len(data) <= icv.icv_bytes:
+            if len(data) <= icv.size:
                 raise DecompressionFailed("the ROHC packet is shorter than its ICV")
-            data, stated = data[: -icv.icv_bytes], data[-icv.icv_bytes :]
+            data, stated = data[: -icv.size], data[-icv.size :]
         try:
             result = self.decompressor.decompress(data, now, opened.late_by)
         except RohcError as error:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from esp.errors import ForbiddenSuite, InvalidParameter, UnknownSuite
+from esp.integrity import INTEGRITY_TRANSFORMS
 
 __all__ = [
     "EVERY_SUITE",
@@ -215,17 +216,6 @@ def _gmac_rows() -> list[Suite]:
     ]
 
 
-# name: IANA number, key, ICV, level in RFC 8221 section 6, source
-_INTEGRITY = {
-    "hmac-sha1-96": (2, 20, 12, "MUST-", "RFC 2404"),
-    "aes-xcbc-96": (5, 16, 12, "MAY (SHOULD for IoT)", "RFC 3566"),
-    "aes-cmac-96": (8, 16, 12, "not listed", "RFC 4494"),
-    "hmac-sha2-256-128": (12, 32, 16, "MUST", "RFC 4868"),
-    "hmac-sha2-384-192": (13, 48, 24, "not listed", "RFC 4868"),
-    "hmac-sha2-512-256": (14, 64, 32, "SHOULD", "RFC 4868"),
-}
-
-
 def _separate_rows() -> list[Suite]:
     """Encryption and integrity apart. RFC 8221 section 4: never the first without the second."""
     encryptions = [
@@ -285,7 +275,7 @@ def _separate_rows() -> list[Suite]:
             source=f"{row.source}, {source}",
         )
         for row in encryptions
-        for name, (number, key, icv, level, source) in _INTEGRITY.items()
+        for name, (number, key, icv, level, source) in INTEGRITY_TRANSFORMS.items()
     ]
 
 

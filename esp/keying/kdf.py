@@ -9,10 +9,12 @@ ESP keys need up to 96 octets per direction, and the KDF gives 32: each key is m
 blocks as it needs, with the block's number as the last parameter. The parameters, in order:
 
     P0  label, "best-esp"              P5  the HSE's inbound SPI, 4 octets
-    P1  purpose (encr, salt, integ)    P6  nonce of the UE
+    P1  purpose, see below             P6  nonce of the UE
     P2  direction, one octet           P7  nonce of the HSE
     P3  suite, mode and options, 4     P8  identity of the UE, UTF-8
     P4  the UE's inbound SPI, 4        P9  block number, one octet, from 1
+
+Purposes: ``encr``, ``salt``, ``integ`` for ESP, ``rohc`` for the ROHC ICV inside a tunnel.
 
 Every parameter carries its length, so that no two sets of parameters give the same S: changing
 any one of them changes every key. TR 33.863 and TS 33.163 name FC values and labels for their
@@ -118,6 +120,8 @@ class DirectionKeys:
     """Salt, empty where the suite has none."""
     integrity_key: bytes = field(default=b"", repr=False)
     """Integrity key, empty for combined modes."""
+    rohc_key: bytes = field(default=b"", repr=False)
+    """64 octets for the ROHC ICV of this direction, of which a transform takes the first ones."""
 
 
 def check_secret(secret: bytes) -> bytes:
@@ -172,4 +176,5 @@ def derive_direction(
         key=material(b"encr", suite.key_bytes),
         salt=material(b"salt", suite.salt_bytes),
         integrity_key=material(b"integ", suite.integrity_key_bytes),
+        rohc_key=material(b"rohc", 64),
     )

@@ -17,6 +17,7 @@ from esp.keying.kdf import (
 from esp.keying.messages import Offer
 from esp.layout import Mode
 from esp.outbound import OutboundAssociation
+from esp.rohc_parameters import RohcIcv, rohc_key_bytes
 from esp.selectors import TrafficSelectors
 from esp.suites import Suite
 
@@ -59,6 +60,21 @@ class Session:
             selectors=selectors,
             rohc=self.compression,
         )
+
+    def rohc_icvs(
+        self, integrity: str = "hmac-sha2-256-128", icv_bytes: int | None = None
+    ) -> tuple[RohcIcv, RohcIcv]:
+        """The ROHC ICVs of what goes out and of what comes in, for a CompressedTunnel.
+
+        Whether they are used, with which transform and how long, is configuration, the same on
+        both sides: the hello does not negotiate it. Raises InvalidParameter.
+        """
+        size = rohc_key_bytes(integrity)
+        outbound, inbound = (
+            RohcIcv(key=keys.rohc_key[:size], integrity=integrity, icv_bytes=icv_bytes)
+            for keys in (self.outbound, self.inbound)
+        )
+        return outbound, inbound
 
     def outbound_association(
         self, *, random: Callable[[int], bytes] = os.urandom

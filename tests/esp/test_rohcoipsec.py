@@ -30,7 +30,8 @@ from esp.errors import (
     Replayed,
     WrongSelector,
 )
-from esp.rohcoipsec import CompressedTunnel, RohcIcv, _is_feedback_only
+from esp.rohc_parameters import RohcIcv
+from esp.rohcoipsec import CompressedTunnel, _is_feedback_only
 from rohc.errors import CrcFailure, MalformedPacket, RohcError, UnsupportedProfile
 
 GCM = suite("aes-gcm-16-128")
@@ -112,7 +113,8 @@ def ends(
             Compressor(),
             Decompressor(),
             piggyback=piggyback,
-            icv=icv,
+            outbound_icv=icv,
+            inbound_icv=icv,
         )
 
     return end(up, down, 1000, 2000), end(down, up, 2000, 1000)
@@ -276,7 +278,7 @@ def test_transport_mode_and_an_inbound_association_without_rohc_are_refused() ->
 # --- the second integrity check ---------------------------------------------------------------
 
 
-ICV = RohcIcv(key=b"CANARY-CANARY-16", icv_bytes=8)
+ICV = RohcIcv(key=b"CANARY-CANARY-16", integrity="aes-cmac-96", icv_bytes=8)
 
 
 def test_the_rohc_icv_is_carried_checked_and_taken_off() -> None:
@@ -314,15 +316,6 @@ def test_a_packet_shorter_than_its_icv_is_refused() -> None:
     ue, hse = ends(icv=ICV)
     with pytest.raises(DecompressionFailed, match="shorter"):
         hse.unprotect(ue.outbound.protect(bytes(8), NEXT_HEADER_ROHC))
-
-
-@pytest.mark.parametrize(
-    ("key", "digest", "size"),
-    [(b"short", "sha256", 16), (bytes(16), "sha256", 3), (bytes(16), "sha256", 33)],
-)
-def test_impossible_icv_settings_are_refused(key: bytes, digest: str, size: int) -> None:
-    with pytest.raises(InvalidParameter):
-        RohcIcv(key=key, digest=digest, icv_bytes=size)
 
 
 def test_the_icv_key_never_shows() -> None:

@@ -115,6 +115,7 @@ def test_a_derived_key_is_what_the_documentation_says_it_is() -> None:
     assert up.key == block(b"encr", b"\0", 1)[:16]
     assert up.salt == block(b"salt", b"\0", 1)[:4]
     assert up.spi == BINDING.hse_spi
+    assert up.rohc_key == block(b"rohc", b"\0", 1) + block(b"rohc", b"\0", 2)
     down = derive_direction(SECRET, BINDING, GCM, Direction.DOWNLINK, SETTINGS)
     assert down.key == block(b"encr", b"\1", 1)[:16]
     assert down.spi == BINDING.ue_spi
@@ -160,8 +161,8 @@ def test_changing_one_thing_changes_every_key_and_salt(change: str) -> None:
     for binding in (BINDING, replace(BINDING, **CHANGES[change])):
         for direction in Direction:
             keys = derive_direction(SECRET, binding, GCM, direction, SETTINGS)
-            seen |= {keys.key, keys.salt}
-    assert len(seen) == 8
+            seen |= {keys.key, keys.salt, keys.rohc_key}
+    assert len(seen) == 12
 
 
 def test_secret_fc_and_label_change_every_key() -> None:
@@ -200,7 +201,7 @@ def test_no_repr_shows_a_key() -> None:
     session = derive_session(SECRET, BINDING, Offer(suite=GCM), at_ue=True, settings=SETTINGS)
     for text in (repr(session), str(session), f"{session.inbound}", repr(session.outbound)):
         for keys in (session.inbound, session.outbound):
-            for leak in (keys.key, keys.salt):
+            for leak in (keys.key, keys.salt, keys.rohc_key):
                 assert leak.hex() not in text
                 assert repr(leak) not in text
         assert "0x" in text or "spi=" in text
