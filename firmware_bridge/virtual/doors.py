@@ -211,11 +211,22 @@ class PtyDoor(Door):
         except (BlockingIOError, InterruptedError):
             return
         if data:
-            self._hear(data)
+            self._hear(self.module.heard_at(data, self._speed()))
+
+    def _speed(self) -> int:
+        """What the client has set; the master shows the slave's settings."""
+        if not self.module.settings.line.strict_baudrate:
+            return 0
+        import termios
+
+        code = termios.tcgetattr(self._master)[5]
+        names = (name for name in vars(termios) if name[:1] == "B" and name[1:].isdigit())
+        return next((int(name[1:]) for name in names if getattr(termios, name) == code), 0)
 
     def _say(self, data: bytes) -> None:
         if self._master < 0:
             return
+        data = self.module.heard_at(data, self._speed())
         room = _UNREAD_LIMIT - len(self._unread)
         waiting = bool(self._unread)
         self._unread += data[:room]

@@ -80,7 +80,8 @@ class VirtualModule:
         baudrate = self.settings.line.baudrate
         if baudrate is None:
             baudrate = session.baudrate
-        self._byte_s = 10.0 / baudrate if baudrate else 0.0
+        self.baudrate = baudrate
+        """Speed of the line, bits per second; 0: bytes take no time."""
         self._arrived = now
         self._sent = now
         self._asleep = False
@@ -126,7 +127,7 @@ class VirtualModule:
     def write(self, data: bytes, now: float) -> None:
         """The host wrote ``data`` to the line, beginning at ``now``."""
         self.advance(now)
-        self._arrived = max(self._arrived, now) + len(data) * self._byte_s
+        self._arrived = max(self._arrived, now) + len(data) * self._byte_s()
         if self._arrived > now:
             self.timers.at(self._arrived, lambda: self._hear(data))
         else:
@@ -150,11 +151,24 @@ class VirtualModule:
         if self._garble > 0 or self.timers.now < self._garbage_until:
             self._garble = max(0, self._garble - 1)
             data = self._fault_rng.randbytes(len(data))
-        self._sent = max(self._sent, self.timers.now) + len(data) * self._byte_s
+        self._sent = max(self._sent, self.timers.now) + len(data) * self._byte_s()
         if self._sent > self.timers.now:
             self.timers.at(self._sent, lambda: self._output.extend(data))
         else:
             self._output += data
+
+    def _byte_s(self) -> float:
+        return 10.0 / self.baudrate if self.baudrate else 0.0
+
+    def heard_at(self, data: bytes, baudrate: int) -> bytes:
+        """What ``data`` becomes when one side of the line runs at ``baudrate``.
+
+        Unchanged unless the settings are strict about it and it is not the module's speed.
+        """
+        if not self.settings.line.strict_baudrate or baudrate == self.baudrate or not data:
+            return data
+        ratio = max(0.1, min(10.0, baudrate / self.baudrate)) if self.baudrate else 1.0
+        return self._fault_rng.randbytes(max(1, round(len(data) * ratio)))
 
     def take_output(self) -> bytes:
         """What the host reads from the line now."""

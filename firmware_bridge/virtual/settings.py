@@ -187,6 +187,9 @@ class LineSettings:
 
     baudrate: int | None = None
     """A byte takes ten bits of it. 0: bytes take no time; None: the family's usual speed."""
+    strict_baudrate: bool = False
+    """A host on a pseudo-terminal that has set another speed than the module's reads and writes
+    noise, as on a real line; False: any speed will do."""
     answer_s: float = 0.040
     """From the end of a command to its answer (hardware trace of a BC660K: 40 ms)."""
     jitter: float = 0.15

@@ -18,6 +18,7 @@ from firmware_bridge.virtual.rrc import ConnectionState
 
 Q = TypeVar("Q", bound=Quectel)
 
+_SPEED_CHANGE_S = 0.05  # the OK is out by then, even at 2400 baud
 _SCAN_S = 8.0  # COPS=?, a few bands
 
 
@@ -64,12 +65,17 @@ def command_list(session: Quectel, _: Arguments) -> Answer:
 
 
 def baudrate(session: Quectel, arguments: Arguments) -> Answer:
-    """``AT+IPR=``: remembered only, a pseudo-terminal has no speed."""
+    """``AT+IPR=``: from the answer on, in both directions."""
     rate = arguments.integer(0, 0, 921600)
     if rate not in BAUDRATES:
         raise BadArgument(f"no baud rate {rate}")
     session.storage.baudrate = rate
-    return Answer()
+
+    def change() -> None:
+        if session.module.baudrate and rate:  # 0 is automatic: whatever the host uses
+            session.module.baudrate = rate
+
+    return Answer(then=lambda: after(session, _SPEED_CHANGE_S, change))
 
 
 BAUDRATES = (0, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600)

@@ -320,3 +320,45 @@ async def test_the_command_says_what_is_wrong_with_its_arguments(
     assert process.returncode == 2
     assert said in errors
     assert b"Traceback" not in errors
+
+
+async def test_a_strict_line_makes_noise_of_another_speed() -> None:
+    import termios
+
+    line = LineSettings(answer_s=0.002, jitter=0.0, strict_baudrate=True)
+    async with virtual_module_on_pty("bc66", settings=ModuleSettings(line=line)) as door:
+        client = PtyClient(door.path)
+
+        def set_speed(code: int) -> None:
+            attributes = termios.tcgetattr(client._fd)
+            attributes[4] = attributes[5] = code
+            termios.tcsetattr(client._fd, termios.TCSANOW, attributes)
+
+        set_speed(termios.B9600)
+        client.write(b"AT\r")
+        await asyncio.sleep(0.1)
+        assert b"OK" not in client.received
+        set_speed(termios.B115200)
+        client.received.clear()
+        client.write(b"\r")  # the end of whatever the noise was taken for
+        await asyncio.sleep(0.1)
+        client.received.clear()
+        assert (await client.ask(b"AT")).endswith(b"AT\r\r\nOK\r\n")
+        await client.ask(b"AT+IPR=9600")
+        await asyncio.sleep(0.1)
+        client.write(b"AT\r")
+        await asyncio.sleep(0.1)
+        assert b"OK" not in client.received
+        set_speed(termios.B9600)
+        client.write(b"\r")
+        await asyncio.sleep(0.1)
+        client.received.clear()
+        assert (await client.ask(b"AT+IPR?")).endswith(b"+IPR: 9600\r\n\r\nOK\r\n")
+        client.close()
+
+
+async def test_a_line_that_is_not_strict_takes_any_speed() -> None:
+    async with virtual_module_on_pty("bc95", settings=QUICK, seed=1) as door:
+        client = PtyClient(door.path)  # a new pseudo-terminal is set to 38400
+        assert await client.ask(b"AT+CGMI") == b"\r\nQuectel\r\n\r\nOK\r\n"
+        client.close()
