@@ -103,7 +103,10 @@ class Reason(StrEnum):
 class EspError(Exception):
     """Root of everything that this package raises on purpose; ``hint`` says what to do next."""
 
-    hint: str = ""
+    @property
+    def hint(self) -> str:
+        """What to do next, empty when there is nothing to say."""
+        return ""
 
 
 class LocalError(EspError):
@@ -111,7 +114,12 @@ class LocalError(EspError):
 
     def __init__(self, message: str = "", *, hint: str = "") -> None:
         super().__init__(message)
-        self.hint = hint
+        self._hint = hint
+
+    @property
+    def hint(self) -> str:
+        """What to do next, empty when there is nothing to say."""
+        return self._hint
 
 
 class InvalidParameter(LocalError, ValueError):
@@ -275,7 +283,12 @@ class KeyingRejected(RemoteError):
 
     def __init__(self, message: str = "", *, hint: str = "") -> None:
         super().__init__(message)
-        self.hint = hint
+        self._hint = hint
+
+    @property
+    def hint(self) -> str:
+        """What to do next, empty when there is nothing to say."""
+        return self._hint
 
 
 class MalformedMessage(KeyingRejected):
