@@ -9,6 +9,7 @@ import stat
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esp import InboundAssociation, OutboundAssociation, suite
-from esp.errors import InvalidParameter, Replayed, StoreBusy, StoreDamaged
+from esp.errors import InvalidParameter, PacketRejected, Replayed, StoreBusy, StoreDamaged
 from esp.store import RECORD_BYTES, SequenceStore, association_id, valid_length
 from esp.store_file import FileLog, open_store
 
@@ -343,44 +344,99 @@ def test_after_a_failed_sync_the_file_is_not_trusted_again(
     log.close()
 
 
+# --- kills ---------------------------------------------------------------------------------------
+
+SCALE = int(os.environ.get("TESTBED_PROOF_SCALE", "1"))
+ROUNDS = 4  # of kill and restart per test; the proof multiplies the number of tests
+
+
+def killed_at_random(work: Callable[[int], None], wait_s: float) -> bytes:
+    """Run ``work`` in a child that gets SIGKILL after a while; what it wrote to its pipe."""
+    reader, writer = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that other tests may have left threads behind
+        child = os.fork()
+    if child == 0:
+        try:
+            os.close(reader)
+            work(writer)
+        finally:
+            os._exit(1)
+    os.close(writer)
+    data = os.read(reader, 4)
+    time.sleep(wait_s)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    while chunk := os.read(reader, 65536):
+        data += chunk
+    os.close(reader)
+    return data
+
+
+def numbers_in(data: bytes) -> list[int]:
+    return [int.from_bytes(data[at : at + 4], "big") for at in range(0, len(data) - 3, 4)]
+
+
 @posix
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(6 * SCALE))
 def test_killed_at_any_moment_a_sender_uses_no_number_twice(tmp_path: Path, seed: int) -> None:
-    """The child tells each number it used over a pipe; SIGKILL comes when it comes."""
+    """The child tells each number that it sends; SIGKILL comes when it comes."""
     chance = random.Random(seed)
     path = tmp_path / "sequence"
+
+    def send(writer: int) -> None:
+        store, _log = open_store(path)
+        outbound = OutboundAssociation(
+            1000, CBC, sequence=store.reserved(A), reserve=store.reserver(A, 3), **KEYS
+        )
+        while True:
+            os.write(writer, outbound.protect(b"x", 4)[4:8])
+
     used: set[int] = set()
-    for _ in range(4):
-        reader, writer = os.pipe()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that other tests may have left threads behind
-            child = os.fork()
-        if child == 0:
-            try:
-                os.close(reader)
-                store, _log = open_store(path)
-                outbound = OutboundAssociation(
-                    1000,
-                    CBC,
-                    sequence=store.reserved(A),
-                    reserve=store.reserver(A, 3),
-                    **KEYS,
-                )
-                while True:
-                    os.write(writer, outbound.protect(b"x", 4)[4:8])
-            finally:
-                os._exit(1)
-        os.close(writer)
-        first = os.read(reader, 4)
-        time.sleep(chance.random() * 0.02)
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        data = first
-        while chunk := os.read(reader, 65536):
-            data += chunk
-        os.close(reader)
-        numbers = [int.from_bytes(data[at : at + 4], "big") for at in range(0, len(data), 4)]
+    for _ in range(ROUNDS):
+        numbers = numbers_in(killed_at_random(send, chance.random() * 0.02))
         assert numbers
         assert len(set(numbers)) == len(numbers)
         assert not used & set(numbers)
         used |= set(numbers)
+
+
+@posix
+@pytest.mark.parametrize("durable", [True, False])
+@pytest.mark.parametrize("seed", range(4 * SCALE))
+def test_killed_at_any_moment_a_receiver_delivers_no_packet_twice(
+    tmp_path: Path, seed: int, durable: bool
+) -> None:
+    """After each kill everything is sent again; without the store it would get in again."""
+    chance = random.Random(seed)
+    path = tmp_path / "sequence"
+    sender = OutboundAssociation(1000, CBC, **KEYS)
+    sent = [sender.protect(bytes(8), 59) for _ in range(3000)]
+
+    def receive(writer: int) -> None:
+        store, _log = open_store(path)
+        inbound = InboundAssociation(1000, CBC, sequence=store.seen(A) if durable else 0, **KEYS)
+        at = 0
+        while True:
+            group, at = sent[at : at + 5], at + 5
+            taken = []
+            for packet in group:
+                try:
+                    taken.append(inbound.unprotect(packet).sequence)
+                except PacketRejected:
+                    continue
+                store.mark(A, taken[-1])
+            if durable:
+                store.commit()
+            for number in taken:
+                os.write(writer, number.to_bytes(4, "big"))
+            if not group:  # all were delivered: say so, and wait for the kill
+                os.write(writer, bytes(4))
+                time.sleep(60)
+
+    delivered: list[int] = []
+    for _ in range(ROUNDS):
+        delivered += numbers_in(killed_at_random(receive, chance.random() * 0.01))
+    delivered = [number for number in delivered if number]
+    assert delivered
+    assert (len(set(delivered)) == len(delivered)) is durable
