@@ -8,7 +8,14 @@ from testbed.analysis.bytes import LayerBytes, LayerMeans
 from testbed.analysis.latency import LatencySummary
 from testbed.results.records import RunRecord
 
-__all__ = ["ConfigurationRow", "EnergyMeans", "RohcSaving", "RunSummary", "SessionSummary"]
+__all__ = [
+    "ConfigurationRow",
+    "EnergyMeans",
+    "FeedbackSummary",
+    "RohcSaving",
+    "RunSummary",
+    "SessionSummary",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +94,32 @@ class SessionSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FeedbackSummary:
+    """What ROHC feedback in packets of its own cost one configuration; messages are not in it."""
+
+    packets_up: int
+    """Packets that the UE sent."""
+    packets_down: int
+    """Packets that the HSE sent."""
+    bytes_up: int
+    """Bytes of the UE's, outer headers included."""
+    bytes_down: int
+    """Bytes of the HSE's, outer headers included."""
+    energy_j: float | None
+    """What sending cost the module in all; None when no record gave a figure."""
+    energy_kind: str | None
+    """``measured`` or ``estimated``."""
+
+    def to_json(self) -> dict[str, object]:
+        """All fields by name."""
+        record: dict[str, object] = {
+            entry.name: getattr(self, entry.name) for entry in fields(self)
+        }
+        record["energy_j"] = None if self.energy_j is None else round(self.energy_j, 6)
+        return record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigurationRow:
     """One row of the comparison table."""
 
@@ -127,6 +160,8 @@ class ConfigurationRow:
     energy_answered: tuple[EnergyMeans, ...] = ()
     """The same over the answered messages alone: a lost one listens until the radio is released,
     which costs more than everything else."""
+    feedback: FeedbackSummary | None = None
+    """What ROHC feedback in packets of its own cost; None where there was none."""
     uplink_packets: tuple[tuple[str, int], ...] = ()
     """ROHC packet types sent, with counts, most frequent first."""
 
@@ -161,6 +196,7 @@ class ConfigurationRow:
             "first_uplink_bytes": _bytes_json(self.first_uplink),
             "downlink_bytes_per_message": _means_json(self.downlink),
             "session": None if self.session is None else self.session.to_json(),
+            "feedback": None if self.feedback is None else self.feedback.to_json(),
             "energy_per_message": [means.to_json() for means in self.energy],
             "energy_per_answered_message": [means.to_json() for means in self.energy_answered],
             "uplink_rohc_packets": dict(self.uplink_packets),

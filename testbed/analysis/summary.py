@@ -16,6 +16,7 @@ from testbed.analysis.latency import computing_time, summarise_latency
 from testbed.analysis.rows import (
     ConfigurationRow,
     EnergyMeans,
+    FeedbackSummary,
     RohcSaving,
     RunSummary,
     SessionSummary,
@@ -25,6 +26,7 @@ from testbed.results.journal import JournalReader
 from testbed.results.records import (
     EndRecord,
     EnergyRecord,
+    FeedbackRecord,
     MessageRecord,
     Outcome,
     Record,
@@ -100,6 +102,8 @@ def summarise(
                 tallies.setdefault(name, _Tally(name)).add_message(record, timeout_s)
             case SessionRecord(configuration=name):
                 tallies.setdefault(name, _Tally(name)).add_session(record)
+            case FeedbackRecord(configuration=name):
+                tallies.setdefault(name, _Tally(name)).feedback.append(record)
             case RunRecord():
                 run = run or record
                 timeout_s = _timeout(record.settings)
@@ -172,6 +176,7 @@ class _Tally:
     later_uplink: LayerTally = field(default_factory=LayerTally)
     downlink: LayerTally = field(default_factory=LayerTally)
     sessions: list[SessionRecord] = field(default_factory=list)
+    feedback: list[FeedbackRecord] = field(default_factory=list)
     energy: dict[tuple[str, str], _EnergyTally] = field(default_factory=dict)
     energy_answered: dict[tuple[str, str], _EnergyTally] = field(default_factory=dict)
 
@@ -222,6 +227,7 @@ class _Tally:
             first_uplink=self.first_uplink,
             downlink=self.downlink.means(),
             session=_session(self.sessions),
+            feedback=_feedback(self.feedback),
             energy=_energy(self.energy),
             energy_answered=_energy(self.energy_answered),
             uplink_packets=_by_frequency(self.packets),
@@ -241,6 +247,22 @@ def _session(records: Sequence[SessionRecord]) -> SessionSummary | None:
         bytes_up=sum(record.bytes_up for record in records),
         bytes_down=sum(record.bytes_down for record in records),
         setup_s=sum(record.setup_s for record in records) / len(records),
+    )
+
+
+def _feedback(records: Sequence[FeedbackRecord]) -> FeedbackSummary | None:
+    if not records:
+        return None
+    up = [record.uplink_bytes.total for record in records if record.uplink_bytes]
+    down = [record.downlink_bytes.total for record in records if record.downlink_bytes]
+    energy = [record.energy for record in records if record.energy]
+    return FeedbackSummary(
+        packets_up=len(up),
+        packets_down=len(down),
+        bytes_up=sum(up),
+        bytes_down=sum(down),
+        energy_j=sum(one.total_j for one in energy) if energy else None,
+        energy_kind=energy[0].kind if energy else None,
     )
 
 

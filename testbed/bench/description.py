@@ -31,6 +31,7 @@ from firmware_bridge.virtual import ModuleSettings
 from testbed.bench.configuration import DEFAULT_MATRIX, Compression, Configuration, Security
 from testbed.bench.source import Location, YamlSource, read_yaml
 from testbed.clock import MAX_TIME_SCALE
+from testbed.compression import FeedbackWay, RohcMode, RohcSettings
 from testbed.errors import UsageError
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "ModuleDescription",
     "Pace",
     "PowerSavingDescription",
+    "RohcDescription",
     "TrafficDescription",
     "bench_schema",
     "load_bench",
@@ -251,6 +253,24 @@ class TrafficDescription(_Model):
     """When the next message is sent."""
 
 
+class RohcDescription(_Model):
+    """How headers are compressed, where the configuration compresses them."""
+
+    mode: RohcMode = RohcMode.OPTIMISTIC
+    """``U`` without feedback, ``O`` or ``R`` with it (RFC 3095 section 4.4)."""
+    feedback: FeedbackWay = FeedbackWay.PIGGYBACK
+    """On the next packet the other way, or in a packet of its own (``stand-alone``)."""
+    optimistic_repeats: int | None = Field(default=None, ge=1, le=15)
+    """How many packets in a row carry a change; none takes the codec's default."""
+
+    @property
+    def settings(self) -> RohcSettings:
+        """The settings as both ends of a channel take them."""
+        return RohcSettings(
+            mode=self.mode, feedback=self.feedback, optimistic_repeats=self.optimistic_repeats
+        )
+
+
 class Bench(_Model):
     """A bench and what is run on it."""
 
@@ -266,6 +286,8 @@ class Bench(_Model):
     """The other end of the security association."""
     traffic: TrafficDescription = TrafficDescription()
     """What is sent."""
+    rohc: RohcDescription = RohcDescription()
+    """Mode and feedback of ROHC; an HSE elsewhere has to be given the same."""
     matrix: Annotated[tuple[ConfigurationField, ...], WithJsonSchema(_MATRIX_SCHEMA)] = (
         DEFAULT_MATRIX
     )

@@ -34,9 +34,11 @@ from testbed.results import (
     EndRecord,
     EnergyRecord,
     EspSaTable,
+    FeedbackRecord,
     JournalWriter,
     MessageRecord,
     Outcome,
+    Record,
     RunCapture,
     RunDirectory,
     RunRecord,
@@ -45,7 +47,7 @@ from testbed.results import (
     Stage,
 )
 from testbed.traffic import Message
-from testbed.ue.messages import Exchange, exchange_message
+from testbed.ue.messages import Exchange, exchange_message, send_feedback
 from testbed.ue.session import UeSession, WireObserver
 from testbed.version import __version__
 
@@ -74,7 +76,7 @@ class Progress:
     def phase(self, text: str) -> None:
         """Something that takes a while begins."""
 
-    def record(self, record: RunRecord | SessionRecord | MessageRecord | EndRecord) -> None:
+    def record(self, record: Record) -> None:
         """A record was written to the journal."""
 
 
@@ -111,13 +113,15 @@ class _InFlight:
 
     def __init__(self) -> None:
         self.configuration = ""
+        self.what = ""
         self.exchange: Exchange | None = None
 
     @property
     def note(self) -> str:
         """Whose a packet is, so that a capture explains itself."""
         if self.exchange is None:
-            return f"{self.configuration}: key exchange" if self.configuration else ""
+            what = self.what or "key exchange"
+            return f"{self.configuration}: {what}" if self.configuration else ""
         return f"{self.configuration}: message {self.exchange.message.index}"
 
 
@@ -278,6 +282,8 @@ class _Runner:
                 "release_assistance": bench.module.release_assistance,
                 "pace": bench.traffic.pace.value,
                 "answer_timeout_s": bench.answer_timeout_s,
+                "rohc_mode": bench.rohc.mode.value,
+                "rohc_feedback": bench.rohc.feedback.value,
             },
         )
 
@@ -319,6 +325,7 @@ class _Runner:
                     module_address=address,
                     local_port=LOCAL_PORTS + number,
                     release_assistance=self._release_assistance,
+                    rohc_settings=bench.rohc.settings,
                     observer=wire,
                 )
                 await self._run_configuration(module, session)
@@ -380,7 +387,45 @@ class _Runner:
         self._mark_radio(exchange)
         record = self._message_record(exchange, session, radio, already_connected, next_due)
         self._write(record)
+        for _, layers in exchange.feedback_received:
+            self._write(
+                FeedbackRecord(
+                    configuration=session.configuration.name,
+                    after=message.index,
+                    downlink_bytes=layers,
+                )
+            )
+        if exchange.feedback_due:
+            await self._send_feedback(session, exchange, radio, next_due)
         self._give_up_on_silence(record, session)
+
+    async def _send_feedback(
+        self,
+        session: UeSession,
+        exchange: Exchange,
+        radio: RadioReport | None,
+        next_due: float | None,
+    ) -> None:
+        """Feedback in a packet of its own is a transmission like a message's, and measured so."""
+        already_connected = self._radio.connected
+        self._in_flight.what = f"feedback after message {exchange.message.index}"
+        sending = await send_feedback(session, exchange)
+        if sending is None:
+            return
+        await self._settle(next_due)
+        self._in_flight.what = ""
+        self._mark_radio(sending)
+        uplink = sending.uplink_bytes
+        assert uplink is not None
+        self._write(
+            FeedbackRecord(
+                configuration=session.configuration.name,
+                after=exchange.message.index,
+                uplink_bytes=uplink,
+                stages_s=sending.stages_s,
+                energy=self._energy(sending, radio, already_connected, uplink.total, 0, 0.0),
+            )
+        )
 
     async def _settle(self, next_due: float | None) -> None:
         timeout_s = SETTLE_TIMEOUT_S
@@ -417,17 +462,6 @@ class _Runner:
             sleep_s = max(next_due - now, 0.0)
         uplink, downlink = exchange.uplink_bytes, exchange.downlink_bytes
         sent = Stage.AT_WRITTEN in exchange.stages
-        estimate = estimate_energy(
-            exchange.stages_s,
-            bytes_up=uplink.total if sent and uplink is not None else 0,
-            bytes_down=0 if downlink is None else downlink.total,
-            ecl=None if radio is None else radio.ecl,
-            rai=self._release_assistance is not ReleaseAssistance.NONE,
-            already_connected=already_connected,
-            observed_until_s=now - exchange.submitted_at,
-            sleep_s=sleep_s,
-            active_time_s=self._active_time_s,
-        )
         return MessageRecord(
             index=exchange.message.index,
             configuration=session.configuration.name,
@@ -440,20 +474,52 @@ class _Runner:
             latency_s=exchange.latency_s,
             uplink_bytes=uplink,
             downlink_bytes=downlink,
-            energy=EnergyRecord.from_dict(estimate.to_json()),
+            energy=self._energy(
+                exchange,
+                radio,
+                already_connected,
+                uplink.total if sent and uplink is not None else 0,
+                0 if downlink is None else downlink.total,
+                sleep_s,
+            ),
             uplink_packet=exchange.uplink_packet,
             downlink_packet=exchange.downlink_packet,
             radio=None if radio is None else _radio_dict(radio),
         )
 
-    def _write(self, record: SessionRecord | MessageRecord) -> None:
+    def _energy(
+        self,
+        exchange: Exchange,
+        radio: RadioReport | None,
+        already_connected: bool,
+        bytes_up: int,
+        bytes_down: int,
+        sleep_s: float,
+    ) -> EnergyRecord:
+        """The estimate for an exchange that is over now."""
+        estimate = estimate_energy(
+            exchange.stages_s,
+            bytes_up=bytes_up,
+            bytes_down=bytes_down + sum(one.total for _, one in exchange.feedback_received),
+            ecl=None if radio is None else radio.ecl,
+            rai=self._release_assistance is not ReleaseAssistance.NONE,
+            already_connected=already_connected,
+            observed_until_s=asyncio.get_running_loop().time() - exchange.submitted_at,
+            sleep_s=sleep_s,
+            active_time_s=self._active_time_s,
+        )
+        return EnergyRecord.from_dict(estimate.to_json())
+
+    def _write(self, record: SessionRecord | MessageRecord | FeedbackRecord) -> None:
         if isinstance(record, MessageRecord):
             self._counts[f"messages_{record.outcome.value}"] += 1
+        elif isinstance(record, FeedbackRecord):
+            self._counts["feedback"] += 1
         else:
             self._counts["sessions"] += 1
         self._append(record)
 
-    def _append(self, record: RunRecord | SessionRecord | MessageRecord | EndRecord) -> None:
+    def _append(self, record: Record) -> None:
         self._journal.append(record)
         self._progress.record(record)
 

@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from testbed.bench.secrets import read_secret_file, read_subscribers
 from testbed.cli.shared import app, print_json_line, stderr, stdout
+from testbed.compression import FeedbackWay, RohcMode, RohcSettings
 from testbed.errors import UsageError
 from testbed.hse import HsePort, HseServer, ListenAddresses
 from testbed.metrics import HseMetrics, MetricsServer
@@ -42,6 +43,12 @@ def hse(
         Path | None,
         typer.Option(help="YAML file: identity of each UE and its own secret."),
     ] = None,
+    rohc_mode: Annotated[
+        RohcMode, typer.Option(help="Highest mode of ROHC; the UEs' runs need the same.")
+    ] = RohcMode.OPTIMISTIC,
+    rohc_feedback: Annotated[
+        FeedbackWay, typer.Option(help="Feedback rides on the answer, or goes in a packet.")
+    ] = FeedbackWay.PIGGYBACK,
     metrics_port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Serve Prometheus metrics on loopback.")
     ] = None,
@@ -77,7 +84,12 @@ def hse(
     listen = ListenAddresses(
         host=host, esp_port=port, rohc_port=beside(rohc_port, 1), plain_port=beside(plain_port, 2)
     )
-    asyncio.run(_serve(HseServer(secrets=known, listen=listen), metrics_port, json_output))
+    server = HseServer(
+        secrets=known,
+        listen=listen,
+        rohc_settings=RohcSettings(mode=rohc_mode, feedback=rohc_feedback),
+    )
+    asyncio.run(_serve(server, metrics_port, json_output))
 
 
 async def _serve(server: HseServer, metrics_port: int | None, json_output: bool) -> None:

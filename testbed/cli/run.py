@@ -27,16 +27,15 @@ from testbed.bench import Bench, Configuration, Pace, load_bench, validate_bench
 from testbed.campaign import Progress as RunProgress
 from testbed.campaign import run_bench
 from testbed.cli.shared import INTERRUPTED, app, print_json, stderr, stdout
+from testbed.compression import FeedbackWay, RohcMode
 from testbed.errors import UsageError
 from testbed.metrics import MetricsServer, RunMetrics
 from testbed.report.page import write_report
 from testbed.report.table import render_table
 from testbed.results import (
-    EndRecord,
     MessageRecord,
+    Record,
     RunDirectory,
-    RunRecord,
-    SessionRecord,
     TimeKind,
     start_manifest,
 )
@@ -96,6 +95,14 @@ def run(
             help=f"What to measure, may be repeated: {', '.join(Configuration.known_names())}.",
         ),
     ] = None,
+    rohc_mode: Annotated[
+        RohcMode | None,
+        typer.Option(help="Highest mode of ROHC: U without feedback, O or R with it."),
+    ] = None,
+    rohc_feedback: Annotated[
+        FeedbackWay | None,
+        typer.Option(help="Feedback rides on the next packet, or goes in one of its own."),
+    ] = None,
     pace: Annotated[
         Pace | None, typer.Option(help="As soon as the module is idle again, or as captured.")
     ] = None,
@@ -152,6 +159,10 @@ def run(
         override(str(traffic), "traffic", "capture")
     override(device, "traffic", "device")
     override(messages, "traffic", "messages")
+    if rohc_mode is not None:
+        override(rohc_mode.value, "rohc", "mode")
+    if rohc_feedback is not None:
+        override(rohc_feedback.value, "rohc", "feedback")
     if pace is not None:
         override(pace.value, "traffic", "pace")
     override(list(configuration) if configuration else None, "matrix")
@@ -259,7 +270,7 @@ class _Bar(RunProgress):
     def phase(self, text: str) -> None:
         self._bar.update(self._task, description=escape(text))
 
-    def record(self, record: RunRecord | SessionRecord | MessageRecord | EndRecord) -> None:
+    def record(self, record: Record) -> None:
         self._metrics.observe(record)
         if isinstance(record, MessageRecord):
             self._bar.advance(self._task)

@@ -28,7 +28,9 @@ from typing import NamedTuple, Protocol
 import esp
 import rohc
 from esp import keying
+from esp.errors import DecompressionFailed
 from esp.rohcoipsec import CompressedTunnel
+from testbed.compression import FeedbackWay, RohcSettings
 from testbed.hse.applications import Application, Request
 from testbed.packets import (
     UDP_HEADER_BYTES,
@@ -137,6 +139,8 @@ class GatewaySnapshot:
     """Answers given back, by port."""
     rejected: Mapping[tuple[str, str], int]
     """Datagrams refused, by port and reason."""
+    feedback: Mapping[str, int]
+    """Packets sent that hold ROHC feedback and nothing else, by port."""
     keepalives: int
     """NAT keepalives seen (RFC 3948 section 2.3)."""
     exchanges: int
@@ -178,6 +182,7 @@ class _Counts:
     delivered: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
     rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
+    feedback: Counter[str] = field(default_factory=Counter)
     keepalives: int = 0
     exchanges: int = 0
 
@@ -189,6 +194,7 @@ class Gateway:
         secrets: gives the secret shared with an identity, or ``None`` for a stranger.
         application: answers the messages.
         limits: bounds on what is remembered.
+        rohc_settings: mode and feedback of all ROHC channels.
         random: gives that many random octets; the operating system's by default.
         observer: is told of passages and sessions.
     """
@@ -199,11 +205,14 @@ class Gateway:
         secrets: Callable[[str], bytes | None],
         application: Application,
         limits: GatewayLimits | None = None,
+        rohc_settings: RohcSettings | None = None,
         random: Callable[[int], bytes] = os.urandom,
         observer: GatewayObserver | None = None,
     ) -> None:
         self._application = application
         self._limits = limits or GatewayLimits()
+        self._rohc = rohc_settings or RohcSettings()
+        self._piggyback = self._rohc.feedback is FeedbackWay.PIGGYBACK
         self._observer = observer
         self._database: esp.SecurityAssociationDatabase[_Session] = esp.SecurityAssociationDatabase(
             random
@@ -238,8 +247,6 @@ class Gateway:
             return self._receivers[port](data, source, now)
         except esp.RemoteError as error:
             return self._reject(port, error.reason)
-        except rohc.RohcError:
-            return self._reject(port, "decompression-failed")
         except PacketError as error:
             return self._reject(port, f"inner-{error.reason}")
 
@@ -253,6 +260,7 @@ class Gateway:
             delivered=dict(counts.delivered),
             answered=dict(counts.answered),
             rejected=dict(counts.rejected),
+            feedback=dict(counts.feedback),
             keepalives=counts.keepalives,
             exchanges=counts.exchanges,
             sessions=len(self._sessions),
@@ -291,7 +299,9 @@ class Gateway:
             keys=keys,
             outbound=outbound,
             tunnel=(
-                CompressedTunnel(outbound, inbound, *_rohc_pair()) if keys.compression else None
+                CompressedTunnel(outbound, inbound, *self._rohc.ends(), piggyback=False)
+                if keys.compression
+                else None
             ),
             peer=source,
         )
@@ -324,34 +334,57 @@ class Gateway:
             session.peer = source
         if opened.is_dummy:
             return []
-        transport = session.keys.mode is esp.Mode.TRANSPORT
+        replies: list[Reply] = []
         packet_type = None
         decompressed_at = None
-        if transport:
-            inner = None
+        inner = None
+        if session.keys.mode is esp.Mode.TRANSPORT:
             request = _datagram_request(session.keys.identity, opened.payload)
         else:
-            packet = opened.payload
+            packet: bytes | None = opened.payload
             if opened.next_header == esp.NEXT_HEADER_ROHC:
                 tunnel = session.tunnel
                 if tunnel is None:
                     return self._reject(HsePort.ESP, esp.Reason.WRONG_NEXT_HEADER)
-                decompressed = tunnel.decompress(opened, now)
+                try:
+                    decompressed = tunnel.decompress(opened, now)
+                except DecompressionFailed as error:
+                    # There is no answer for this feedback to ride on: it goes at once.
+                    self._reject(HsePort.ESP, error.reason)
+                    return self._feedback_in_tunnel(session, tunnel, error.feedback)
+                if decompressed.feedback and self._piggyback:
+                    tunnel.compressor.queue_feedback(decompressed.feedback)
+                else:
+                    replies += self._feedback_in_tunnel(session, tunnel, decompressed.feedback)
                 packet_type = None if decompressed.rohc is None else decompressed.rohc.packet_type
                 decompressed_at = None if observer is None else observer.clock()
-                if decompressed.packet is None:
-                    return []
                 packet = decompressed.packet
+            if packet is None:
+                return replies
             inner = parse_udp_packet(packet)
             request = _packet_request(session.keys.identity, inner)
         answer = self._deliver(HsePort.ESP, request)
-        replies = []
         if answer is not None:
             replies.append(self._protect(session, inner, request, answer, now))
         self._observe(
-            HsePort.ESP, request, now, verified_at, decompressed_at, bool(replies), packet_type
+            HsePort.ESP,
+            request,
+            now,
+            verified_at,
+            decompressed_at,
+            answer is not None,
+            packet_type,
         )
         return replies
+
+    def _feedback_in_tunnel(
+        self, session: _Session, tunnel: CompressedTunnel, feedback: bytes
+    ) -> list[Reply]:
+        """Feedback for the UE's compressor in a packet of its own, if there is any."""
+        if not feedback:
+            return []
+        self._counts.feedback[HsePort.ESP] += 1
+        return [Reply(HsePort.ESP, tunnel.protect_feedback(feedback), session.peer)]
 
     def _protect(
         self,
@@ -386,20 +419,30 @@ class Gateway:
     def _receive_rohc(self, data: bytes, source: SocketAddress, now: float) -> list[Reply]:
         peer = self._rohc_peers.get(source)
         if peer is None:
-            peer = _RohcPeer(*_rohc_pair())
-        decompressed = peer.decompressor.decompress(data, now)
+            peer = _RohcPeer(*self._rohc.ends())
+        try:
+            decompressed = peer.decompressor.decompress(data, now)
+        except rohc.RohcError as error:
+            peer.compressor.deliver_feedback(error.feedback_received)
+            self._reject(HsePort.ROHC, "decompression-failed")
+            return self._feedback_alone(error.feedback, source)
+        peer.compressor.deliver_feedback(decompressed.feedback_received)
         # Only an address that sent something meaningful is worth a place in the table.
         self._rohc_peers[source] = peer
         self._rohc_peers.move_to_end(source)
         if len(self._rohc_peers) > self._limits.rohc_peers:
             self._rohc_peers.popitem(last=False)
+        replies: list[Reply] = []
+        if decompressed.feedback and self._piggyback:
+            peer.compressor.queue_feedback(decompressed.feedback)
+        else:
+            replies += self._feedback_alone(decompressed.feedback, source)
         if decompressed.packet is None:
-            return []
+            return replies
         decompressed_at = None if self._observer is None else self._observer.clock()
         inner = parse_udp_packet(decompressed.packet)
         request = _packet_request("", inner)
         answer = self._deliver(HsePort.ROHC, request)
-        replies = []
         if answer is not None:
             compressed = peer.compressor.compress(swap_endpoints(inner, answer), now)
             replies.append(Reply(HsePort.ROHC, compressed, source))
@@ -409,10 +452,16 @@ class Gateway:
             now,
             None,
             decompressed_at,
-            bool(replies),
+            answer is not None,
             decompressed.packet_type,
         )
         return replies
+
+    def _feedback_alone(self, feedback: bytes, source: SocketAddress) -> list[Reply]:
+        if not feedback:
+            return []
+        self._counts.feedback[HsePort.ROHC] += 1
+        return [Reply(HsePort.ROHC, feedback, source)]
 
     def _receive_plain(self, data: bytes, source: SocketAddress, now: float) -> list[Reply]:
         request = Request(identity="", payload=data, source_port=source[1], destination_port=0)
@@ -459,11 +508,6 @@ class Gateway:
                 packet_type=packet_type,
             )
         )
-
-
-def _rohc_pair() -> tuple[rohc.Compressor, rohc.Decompressor]:
-    channel = rohc.Channel()
-    return rohc.Compressor(channel, mode="U"), rohc.Decompressor(channel, mode="U")
 
 
 def _packet_request(identity: str, inner: InnerPacket) -> Request:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from types import TracebackType
 
 from esp import keying
+from testbed.compression import RohcSettings
 from testbed.hse.applications import Application, EchoApplication
 from testbed.hse.endpoint import Endpoint
 from testbed.hse.gateway import (
@@ -84,6 +85,7 @@ class HseServer:
         listen: where to listen.
         application: answers messages; an echo by default.
         limits: bounds on what peers can make it remember.
+        rohc_settings: mode and feedback of all ROHC channels.
         random: gives random octets for SPIs and nonces; the operating system's by default.
         observer: sees passages, sessions and datagrams.
 
@@ -98,6 +100,7 @@ class HseServer:
         listen: ListenAddresses | None = None,
         application: Application | None = None,
         limits: GatewayLimits | None = None,
+        rohc_settings: RohcSettings | None = None,
         random: Callable[[int], bytes] = os.urandom,
         observer: ServerObserver | None = None,
     ) -> None:
@@ -105,6 +108,7 @@ class HseServer:
         self._listen = listen or ListenAddresses()
         self._application = application or EchoApplication()
         self._limits = limits
+        self._rohc_settings = rohc_settings
         self._random = random
         self._observer = observer
         self._endpoints: dict[HsePort, Endpoint] = {}
@@ -118,6 +122,7 @@ class HseServer:
             secrets=self._secrets,
             application=self._application,
             limits=self._limits,
+            rohc_settings=self._rohc_settings,
             random=self._random,
             observer=watcher,
         )

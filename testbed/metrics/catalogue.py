@@ -216,6 +216,18 @@ CATALOGUE: Final[tuple[Metric, ...]] = (
         LATENCY_BUCKETS_S,
         "First request to keys in place, in module time.",
     ),
+    _counter(
+        "feedback_packets",
+        "packets",
+        (*_SESSION, "direction"),
+        "Packets that carried ROHC feedback and nothing else.",
+    ),
+    _counter(
+        "feedback_bytes",
+        "bytes",
+        (*_SESSION, "direction"),
+        "Bytes of packets that carried ROHC feedback and nothing else, outer headers included.",
+    ),
     _gauge(
         "module_ecl",
         "level",
@@ -236,6 +248,12 @@ CATALOGUE: Final[tuple[Metric, ...]] = (
         "hse_delivered", "messages", ("port",), "Messages that reached the HSE's application."
     ),
     _counter("hse_answered", "messages", ("port",), "Answers that the HSE gave back."),
+    _counter(
+        "hse_feedback",
+        "packets",
+        ("port",),
+        "Packets that the HSE sent with ROHC feedback and nothing else.",
+    ),
     _counter(
         "hse_rejected",
         "datagrams",

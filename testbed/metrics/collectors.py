@@ -13,6 +13,7 @@ from testbed.metrics.series import Bounded, SeriesSet
 from testbed.results.records import (
     EndRecord,
     EnergyRecord,
+    FeedbackRecord,
     MessageRecord,
     Record,
     RunRecord,
@@ -63,6 +64,8 @@ class RunMetrics:
                     self._message(known)
                 case SessionRecord():
                     self._session(known)
+                case FeedbackRecord():
+                    self._feedback(known)
                 case RunRecord():
                     self._start(known)
                 case EndRecord(status=status):
@@ -159,14 +162,30 @@ class RunMetrics:
             )
 
     def _session(self, record: SessionRecord) -> None:
-        compression, _, security = record.configuration.rpartition("+")
-        labels = self._run | {"security": security, "compression": compression or "none"}
+        labels = self._arm(record.configuration)
         series = self._series
         series.add("testbed_sessions_total", labels)
         series.add("testbed_session_attempts_total", labels, record.attempts)
         for direction, count in (("uplink", record.bytes_up), ("downlink", record.bytes_down)):
             series.add("testbed_session_bytes_total", labels | {"direction": direction}, count)
         series.observe("testbed_session_setup_seconds", labels, record.setup_s)
+
+    def _feedback(self, record: FeedbackRecord) -> None:
+        for direction, layers in (
+            ("uplink", record.uplink_bytes),
+            ("downlink", record.downlink_bytes),
+        ):
+            if layers is not None:
+                labels = self._arm(record.configuration) | {"direction": direction}
+                self._series.add("testbed_feedback_packets_total", labels)
+                self._series.add("testbed_feedback_bytes_total", labels, layers.total)
+
+    def _arm(self, configuration: str) -> dict[str, str]:
+        """The labels of a configuration, read off its name."""
+        if configuration == "rohc":
+            return self._run | {"security": "none", "compression": "rohc"}
+        compression, _, security = configuration.rpartition("+")
+        return self._run | {"security": security, "compression": compression or "none"}
 
 
 def _run_labels(record: RunRecord) -> dict[str, str]:
@@ -207,6 +226,10 @@ class HseCounters(Protocol):
     @property
     def rejected(self) -> Mapping[tuple[str, str], int]:
         """Datagrams refused, by port and reason."""
+
+    @property
+    def feedback(self) -> Mapping[str, int]:
+        """Packets sent with ROHC feedback and nothing else, by port."""
 
     @property
     def keepalives(self) -> int:
@@ -258,6 +281,7 @@ class HseMetrics:
             "received_bytes": counters.bytes_received,
             "delivered": counters.delivered,
             "answered": counters.answered,
+            "feedback": counters.feedback,
         }
         for name, counts in by_port.items():
             for port, count in counts.items():

@@ -108,6 +108,7 @@ def _main(
             without="No answered message has stages to show.",
         ),
         sections.sessions_section(summary),
+        sections.feedback_section(summary),
         sections.manifest_section(view.manifest),
         sections.files_section(view),
         element("footer", f"Written by testbed report, version {__version__}."),

@@ -16,6 +16,7 @@ from testbed.results.manifest import Manifest
 
 __all__ = [
     "energy_section",
+    "feedback_section",
     "files_section",
     "headline",
     "manifest_section",
@@ -245,6 +246,31 @@ def sessions_section(summary: RunSummary) -> Html:
                     figures.seconds(session.setup_s),
                 )
                 for name, session in rows
+            ],
+        ),
+    )
+
+
+def feedback_section(summary: RunSummary) -> Html | None:
+    """What ROHC feedback in packets of its own cost; None when there was none."""
+    rows = [(row.configuration, row.feedback) for row in summary.rows if row.feedback is not None]
+    if not rows:
+        return None
+    return section(
+        "ROHC feedback in packets of its own",
+        element("p", "Feedback that rode on a message counts as its ROHC header.", class_="soft"),
+        table(
+            ("configuration", "packets up", "packets down", "bytes up", "bytes down", "energy"),
+            [
+                (
+                    name,
+                    str(feedback.packets_up),
+                    str(feedback.packets_down),
+                    str(feedback.bytes_up),
+                    str(feedback.bytes_down),
+                    f"{figures.energy(feedback.energy_j)} {feedback.energy_kind or ''}".strip(),
+                )
+                for name, feedback in rows
             ],
         ),
     )

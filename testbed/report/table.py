@@ -76,6 +76,8 @@ def render_table(summary: RunSummary) -> Table:
     line("total per downlink message", lambda row: _mean(row.downlink, row.downlink.total))
     if any(row.session for row in rows):
         line("session set-up, up / down", _session_bytes)
+    if any(row.feedback for row in rows):
+        line("feedback alone, up / down", _feedback_bytes)
     table.add_section()
     kinds = figures.energy_kinds(rows)
     if kinds:
@@ -132,6 +134,12 @@ def _layer(layer: Layer) -> _Cell:
 
 def _mean(means: LayerMeans, value: float) -> str:
     return figures.byte_count(value) if means.packets else figures.NOTHING
+
+
+def _feedback_bytes(row: ConfigurationRow) -> str:
+    if row.feedback is None:
+        return figures.NOTHING
+    return f"{row.feedback.bytes_up} / {row.feedback.bytes_down}"
 
 
 def _session_bytes(row: ConfigurationRow) -> str:

@@ -23,6 +23,7 @@ from testbed.results.files import AppendOnlyFile, sync_directory
 from testbed.results.records import (
     SCHEMA_VERSION,
     EndRecord,
+    FeedbackRecord,
     MessageRecord,
     Record,
     RecordError,
@@ -263,6 +264,7 @@ class Journal:
     run: RunRecord
     sessions: tuple[SessionRecord, ...]
     messages: tuple[MessageRecord, ...]
+    feedback: tuple[FeedbackRecord, ...]
     end: EndRecord | None
     """``None`` when the run was killed, or is still going on."""
     torn: bool
@@ -281,11 +283,14 @@ def read_journal(path: str | os.PathLike[str]) -> Journal:
     end: EndRecord | None = None
     sessions: list[SessionRecord] = []
     messages: list[MessageRecord] = []
+    feedback: list[FeedbackRecord] = []
     for record in reader.typed():
         if isinstance(record, MessageRecord):
             messages.append(record)
         elif isinstance(record, SessionRecord):
             sessions.append(record)
+        elif isinstance(record, FeedbackRecord):
+            feedback.append(record)
         elif isinstance(record, RunRecord):
             run = run or record
         else:
@@ -293,5 +298,10 @@ def read_journal(path: str | os.PathLike[str]) -> Journal:
     if run is None:  # the reader has seen to it that there is one
         raise JournalMissing(reader.path, f"{reader.path} holds no run record")
     return Journal(
-        run=run, sessions=tuple(sessions), messages=tuple(messages), end=end, torn=reader.torn
+        run=run,
+        sessions=tuple(sessions),
+        messages=tuple(messages),
+        feedback=tuple(feedback),
+        end=end,
+        torn=reader.torn,
     )

@@ -4,6 +4,7 @@
 ``run``               first line: what is about to run; carries the journal's schema version
 ``session``           one per key agreement with the HSE: how long it took, what it cost
 ``message``           one per message: outcome, time per stage, bytes per layer, energy
+``feedback``          one per packet that carried ROHC feedback and nothing else
 ``end``               last line: how the run ended; absent when it was killed
 ====================  ========================================================================
 
@@ -27,6 +28,7 @@ __all__ = [
     "STAGES",
     "EndRecord",
     "EnergyRecord",
+    "FeedbackRecord",
     "MessageRecord",
     "Outcome",
     "Record",
@@ -314,6 +316,34 @@ class MessageRecord(_Fields):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FeedbackRecord(_Fields):
+    """A packet that carried ROHC feedback and nothing else: what that cost."""
+
+    kind: ClassVar[str] = "feedback"
+
+    configuration: str
+    """The arm it belongs to."""
+    after: int
+    """Number of the message that asked for it, or during which it came."""
+    uplink_bytes: LayerBytes | None = None
+    """By layer, when the UE sent it; the feedback itself counts as ROHC header."""
+    downlink_bytes: LayerBytes | None = None
+    """By layer, when the HSE sent it."""
+    stages_s: Mapping[str, float] = field(default_factory=dict)
+    """Seconds after submission per :class:`Stage`, when the UE sent it."""
+    energy: EnergyRecord | None = field(default=None, metadata={"omit_none": True})
+    """What sending it cost the module's battery; receiving is in the message's own figure."""
+
+    def __post_init__(self) -> None:
+        _freeze(self, "uplink_bytes", _layers(self.uplink_bytes))
+        _freeze(self, "downlink_bytes", _layers(self.downlink_bytes))
+        _freeze(self, "energy", _energy(self.energy))
+        _check_not_negative(self, "after")
+        if (self.uplink_bytes is None) == (self.downlink_bytes is None):
+            raise ValueError("feedback travels one way: uplink or downlink bytes, not both")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndRecord(_Fields):
     """The last line: how the run ended."""
 
@@ -327,11 +357,11 @@ class EndRecord(_Fields):
         _freeze(self, "status", RunStatus(self.status))
 
 
-Record = RunRecord | SessionRecord | MessageRecord | EndRecord
+Record = RunRecord | SessionRecord | MessageRecord | FeedbackRecord | EndRecord
 """Any record of a journal."""
 
-_KINDS: dict[str, type[RunRecord | SessionRecord | MessageRecord | EndRecord]] = {
-    kind.kind: kind for kind in (RunRecord, SessionRecord, MessageRecord, EndRecord)
+_KINDS: dict[str, type[Record]] = {
+    kind.kind: kind for kind in (RunRecord, SessionRecord, MessageRecord, FeedbackRecord, EndRecord)
 }
 
 

@@ -25,6 +25,7 @@ from typing import ClassVar
 
 import esp
 import rohc
+from esp.errors import DecompressionFailed
 from esp.rohcoipsec import CompressedTunnel
 from testbed.analysis.bytes import Layer, LayerBytes
 from testbed.packets import (
@@ -40,6 +41,7 @@ from testbed.results.records import Stage
 __all__ = [
     "Compression",
     "CompressionInTunnel",
+    "FeedbackOnly",
     "InnerDatagrams",
     "InnerPackets",
     "ModuleDatagrams",
@@ -64,6 +66,8 @@ class Unit:
     """The ROHC packet type, such as ``UO-0``, where one was used."""
     opened: esp.Unprotected | None = None
     """What ESP said about it, on the way up."""
+    feedback: bytes = b""
+    """ROHC feedback that this packet asks to send to the peer in a packet of its own."""
 
     @property
     def layer_bytes(self) -> LayerBytes:
@@ -71,11 +75,16 @@ class Unit:
         return LayerBytes(**{layer.value: count for layer, count in self.counts.items()})
 
 
+class FeedbackOnly(Exception):
+    """A packet held ROHC feedback, which is taken in, and nothing for the application."""
+
+
 class StackLayer(ABC):
     """One layer of the stack.
 
     Both methods take ``now`` in seconds and change the unit in place. `up` raises
-    :class:`esp.RemoteError`, :class:`rohc.RohcError` or :class:`PacketError` for what it refuses.
+    :class:`esp.RemoteError`, :class:`rohc.RohcError` or :class:`PacketError` for what it refuses,
+    and :class:`FeedbackOnly` for what holds nothing else.
     """
 
     name: ClassVar[str]
@@ -187,14 +196,18 @@ class Compression(StackLayer):
     Args:
         compressor: of the uplink.
         decompressor: of the downlink.
+        piggyback: feedback waits for the next packet; else it is left in the unit, to be sent.
     """
 
     name = "ROHC"
     down_stage = Stage.COMPRESSED
 
-    def __init__(self, compressor: rohc.Compressor, decompressor: rohc.Decompressor) -> None:
+    def __init__(
+        self, compressor: rohc.Compressor, decompressor: rohc.Decompressor, *, piggyback: bool
+    ) -> None:
         self._compressor = compressor
         self._decompressor = decompressor
+        self._piggyback = piggyback
 
     def down(self, unit: Unit, now: float) -> None:
         """Compress."""
@@ -202,28 +215,45 @@ class Compression(StackLayer):
         _count_compressed(unit, compressed, self._compressor)
 
     def up(self, unit: Unit, now: float) -> None:
-        """Decompress."""
-        result = self._decompressor.decompress(unit.data, now)
-        if result.feedback_received:
-            self._compressor.deliver_feedback(result.feedback_received)
-        if result.feedback:
-            self._compressor.queue_feedback(result.feedback)
+        """Decompress, and take the peer's feedback in."""
+        try:
+            result = self._decompressor.decompress(unit.data, now)
+        except rohc.RohcError as error:
+            self._compressor.deliver_feedback(error.feedback_received)
+            self.give_feedback(unit, error.feedback)
+            raise
+        self._compressor.deliver_feedback(result.feedback_received)
+        self.give_feedback(unit, result.feedback)
         _count_decompressed(unit, result.packet, result.packet_type)
 
+    def give_feedback(self, unit: Unit, feedback: bytes) -> None:
+        """Let feedback for the peer ride on the next packet, or leave it in the unit."""
+        if feedback and self._piggyback:
+            self._compressor.queue_feedback(feedback)
+        else:
+            unit.feedback = feedback
 
-class CompressionInTunnel(StackLayer):
+
+class CompressionInTunnel(Compression):
     """ROHC inside a tunnel (RFC 5858): between the inner packets and ESP.
 
     Args:
-        tunnel: the session's channels and associations.
+        tunnel: the session's channels and associations; it leaves feedback to its caller.
+        compressor: of the uplink.
+        decompressor: of the downlink.
+        piggyback: as for `Compression`.
     """
 
-    name = "ROHC"
-    down_stage = Stage.COMPRESSED
-
-    def __init__(self, tunnel: CompressedTunnel, compressor: rohc.Compressor) -> None:
+    def __init__(
+        self,
+        tunnel: CompressedTunnel,
+        compressor: rohc.Compressor,
+        decompressor: rohc.Decompressor,
+        *,
+        piggyback: bool,
+    ) -> None:
+        super().__init__(compressor, decompressor, piggyback=piggyback)
         self._tunnel = tunnel
-        self._compressor = compressor
 
     def down(self, unit: Unit, now: float) -> None:
         """Compress; what the compressor does not take stays as it is."""
@@ -235,7 +265,12 @@ class CompressionInTunnel(StackLayer):
         """Decompress what ESP says is compressed."""
         if unit.opened is None or unit.next_header != esp.NEXT_HEADER_ROHC:
             return
-        result = self._tunnel.decompress(unit.opened, now)
+        try:
+            result = self._tunnel.decompress(unit.opened, now)
+        except DecompressionFailed as error:
+            self.give_feedback(unit, error.feedback)
+            raise
+        self.give_feedback(unit, result.feedback)
         packet_type = None if result.rohc is None else str(result.rohc.packet_type)
         _count_decompressed(unit, result.packet, packet_type)
 
@@ -250,7 +285,8 @@ def _count_compressed(unit: Unit, compressed: bytes, compressor: rohc.Compressor
 
 def _count_decompressed(unit: Unit, packet: bytes | None, packet_type: str | None) -> None:
     if packet is None:
-        raise PacketError("feedback", "feedback only: no packet in it")
+        unit.counts[Layer.ROHC_HEADER] = len(unit.data)
+        raise FeedbackOnly
     # The header is what is left when the payload is taken off: `InnerPackets.up` does that.
     unit.counts[Layer.ROHC_HEADER] = len(unit.data)
     unit.packet_type = packet_type

@@ -10,15 +10,16 @@ import esp
 import rohc
 from firmware_bridge import CommandFailed, ModuleTimeout, PayloadTooLarge, SendReceipt, SocketLost
 from testbed.analysis.bytes import LayerBytes
+from testbed.bench import Security
 from testbed.errors import UsageError
 from testbed.hse import Passage
 from testbed.packets import PacketError
 from testbed.results.records import Outcome, Stage
 from testbed.traffic import Message
-from testbed.ue.layers import Unit
+from testbed.ue.layers import FeedbackOnly, Unit
 from testbed.ue.session import UeSession
 
-__all__ = ["Exchange", "exchange_message"]
+__all__ = ["Exchange", "exchange_message", "send_feedback"]
 
 
 _logger = logging.getLogger(__name__)
@@ -53,6 +54,10 @@ class Exchange:
     """ROHC packet type of the message."""
     downlink_packet: str | None = None
     """ROHC packet type of the answer."""
+    feedback_received: list[tuple[float, LayerBytes]] = field(default_factory=list)
+    """Packets with ROHC feedback and nothing else: when they came, and their octets by layer."""
+    feedback_due: bytes = b""
+    """ROHC feedback that is to be sent to the HSE in a packet of its own."""
     strays: int = 0
     """Datagrams that were no answer to this message: late ones, or refused."""
 
@@ -117,6 +122,31 @@ async def exchange_message(
     await _await_answer(session, exchange, exchange.submitted_at + answer_timeout_s)
 
 
+async def send_feedback(session: UeSession, exchange: Exchange) -> Exchange | None:
+    """Send the ROHC feedback that a message left, in a packet of its own.
+
+    Returns:
+        The sending as an exchange without an answer, whose stages go on filling until the release;
+        ``None`` when the module did not send it.
+    """
+    loop = asyncio.get_running_loop()
+    sending = Exchange(message=exchange.message, submitted_at=loop.time())
+    sending.mark(Stage.SUBMITTED, sending.submitted_at)
+    await session.ensure_open()
+    unit = session.stack.feedback_down(exchange.feedback_due, loop.time())
+    if session.configuration.security is not Security.NONE:
+        sending.mark(Stage.PROTECTED, loop.time())
+    sending.uplink_bytes = unit.layer_bytes
+    try:
+        receipt = await session.send(unit.data)
+    except (CommandFailed, ModuleTimeout, SocketLost) as error:
+        _logger.info("feedback after message %d was not sent: %s", exchange.message.index, error)
+        return None
+    sending.mark(Stage.AT_WRITTEN, receipt.written_at)
+    sending.mark(Stage.ACCEPTED, receipt.accepted_at)
+    return sending
+
+
 async def _send(session: UeSession, exchange: Exchange) -> SendReceipt:
     """Take the message down the stack and give it to the module, on a new socket if need be."""
     loop = asyncio.get_running_loop()
@@ -166,6 +196,9 @@ async def _await_answer(session: UeSession, exchange: Exchange, deadline: float)
         unit = Unit(data=received.data)
         try:
             unprotected_at = _climb(session, unit)
+        except FeedbackOnly:
+            exchange.feedback_received.append((received.at, unit.layer_bytes))
+            continue
         except esp.RemoteError as error:
             refused = error.reason
         except rohc.RohcError:
@@ -181,7 +214,9 @@ async def _await_answer(session: UeSession, exchange: Exchange, deadline: float)
                 exchange.outcome = Outcome.ANSWERED
                 exchange.downlink_bytes = unit.layer_bytes
                 exchange.downlink_packet = unit.packet_type
+                exchange.feedback_due += unit.feedback
                 return
+        exchange.feedback_due += unit.feedback
         exchange.strays += 1
     exchange.reason = "no-answer" if refused is None else f"answer-{refused}"
 

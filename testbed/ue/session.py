@@ -19,6 +19,7 @@ from firmware_bridge import (
     SocketLost,
 )
 from testbed.bench import Configuration, Security
+from testbed.compression import RohcSettings
 from testbed.errors import LabFault, UsageError
 from testbed.packets import IPV4_HEADER_BYTES, UDP_HEADER_BYTES
 from testbed.results.records import SessionRecord
@@ -115,6 +116,7 @@ class UeSession:
         module_address: the address that the network gave the module.
         local_port: the module's own UDP port for this socket, 1 to 65535.
         release_assistance: what each datagram tells the network.
+        rohc_settings: mode and feedback of ROHC, where the configuration compresses.
         observer: sees the datagrams.
         timeouts: of the key exchange.
         random: source of nonces and SPIs.
@@ -131,6 +133,7 @@ class UeSession:
         module_address: str,
         local_port: int,
         release_assistance: ReleaseAssistance = ReleaseAssistance.NONE,
+        rohc_settings: RohcSettings | None = None,
         observer: WireObserver | None = None,
         timeouts: KeyingTimeouts | None = None,
         random: Callable[[int], bytes] = os.urandom,
@@ -146,6 +149,7 @@ class UeSession:
         self._identity = identity
         self._secret = secret
         self._release_assistance = release_assistance
+        self._rohc_settings = rohc_settings
         self._observer = observer or WireObserver()
         self._timeouts = timeouts or KeyingTimeouts()
         self._random = random
@@ -239,7 +243,9 @@ class UeSession:
         return self._socket
 
     def _new_stack(self, keys: keying.Session | None) -> UeStack:
-        return build_stack(self.configuration, self.local_address[0], self.hse.host, keys)
+        return build_stack(
+            self.configuration, self.local_address[0], self.hse.host, keys, self._rohc_settings
+        )
 
     async def _agree(self) -> tuple[keying.Session, SessionRecord]:
         if self._secret is None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import rohc
+import esp
 from esp import keying
 from esp.rohcoipsec import CompressedTunnel
 from testbed.analysis.bytes import Layer
 from testbed.bench import Compression as CompressionKind
 from testbed.bench import Configuration, Security
+from testbed.compression import FeedbackWay, RohcSettings
 from testbed.ue.layers import (
     Compression,
     CompressionInTunnel,
@@ -22,7 +23,7 @@ from testbed.ue.layers import (
     Unit,
 )
 
-__all__ = ["UeStack", "build_stack", "rohc_pair"]
+__all__ = ["UeStack", "build_stack"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,20 @@ class UeStack:
         unit = Unit(data=datagram)
         for layer in reversed(self.layers):
             layer.up(unit, now)
+        return unit
+
+    def feedback_down(self, feedback: bytes, now: float) -> Unit:
+        """What the module's socket sends to carry ROHC feedback and nothing else."""
+        unit = Unit(
+            data=feedback,
+            next_header=esp.NEXT_HEADER_ROHC,
+            counts={Layer.ROHC_HEADER: len(feedback)},
+        )
+        below = False
+        for layer in self.layers:
+            if below:
+                layer.down(unit, now)
+            below = below or isinstance(layer, Compression)
         return unit
 
     def largest_payload(self, unit: Unit, limit: int) -> int:
@@ -73,17 +88,12 @@ class UeStack:
         return payload
 
 
-def rohc_pair() -> tuple[rohc.Compressor, rohc.Decompressor]:
-    """Compressor and decompressor of one end, with the channel that both ends use."""
-    channel = rohc.Channel()
-    return rohc.Compressor(channel, mode="U"), rohc.Decompressor(channel, mode="U")
-
-
 def build_stack(
     configuration: Configuration,
     module_address: str,
     hse_address: str,
     keys: keying.Session | None,
+    settings: RohcSettings | None = None,
 ) -> UeStack:
     """The layers of a configuration.
 
@@ -92,15 +102,18 @@ def build_stack(
         module_address: the module's address, for transport mode's checksum.
         hse_address: the HSE's address, likewise.
         keys: the session's keys; needed with ESP.
+        settings: of ROHC, where the configuration compresses.
 
     Raises:
         ValueError: ESP without keys.
     """
     layers: list[StackLayer] = []
+    settings = settings or RohcSettings()
+    piggyback = settings.feedback is FeedbackWay.PIGGYBACK
     compressed = configuration.compression is CompressionKind.ROHC
     if configuration.security is Security.NONE:
         if compressed:
-            layers += [InnerPackets(), Compression(*rohc_pair())]
+            layers += [InnerPackets(), Compression(*settings.ends(), piggyback=piggyback)]
         else:
             layers.append(Payloads())
     else:
@@ -112,9 +125,9 @@ def build_stack(
         else:
             layers.append(InnerPackets())
         if compressed:
-            compressor, decompressor = rohc_pair()
-            tunnel = CompressedTunnel(outbound, inbound, compressor, decompressor)
-            layers.append(CompressionInTunnel(tunnel, compressor))
+            ends = settings.ends()
+            tunnel = CompressedTunnel(outbound, inbound, *ends, piggyback=False)
+            layers.append(CompressionInTunnel(tunnel, *ends, piggyback=piggyback))
         layers.append(Protection(outbound, inbound, keys.suite))
     layers.append(ModuleDatagrams())
     return UeStack(tuple(layers))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import esp
 from esp import keying
 from testbed.bench import Configuration
+from testbed.compression import RohcSettings
 from testbed.hse import HsePort
 from testbed.ue.stack import UeStack, build_stack
 
@@ -50,13 +51,22 @@ Exchange = Callable[[HsePort, bytes], bytes]
 """Sends a datagram to the HSE and gives its one answer."""
 
 
-def device_with(configuration: Configuration, keys: keying.Session | None) -> Device:
+def device_with(
+    configuration: Configuration,
+    keys: keying.Session | None,
+    settings: RohcSettings | None = None,
+) -> Device:
     """A UE whose key exchange is done, if it needs one."""
-    stack = build_stack(configuration, "10.0.0.1", "10.0.0.2", keys)
+    stack = build_stack(configuration, "10.0.0.1", "10.0.0.2", keys, settings)
     return Device(configuration, port_of(configuration), stack, keys)
 
 
-def make_device(name: str, exchange: Exchange, identity: str = "ue-1") -> Device:
+def make_device(
+    name: str,
+    exchange: Exchange,
+    identity: str = "ue-1",
+    settings: RohcSettings | None = None,
+) -> Device:
     """A UE with a session, its key exchange done over ``exchange``."""
     configuration = Configuration.parse(name)
     keys = None
@@ -64,4 +74,4 @@ def make_device(name: str, exchange: Exchange, identity: str = "ue-1") -> Device
         one = initiator(configuration, identity)
         answer = exchange(HsePort.ESP, esp.add_marker(one.request()))
         keys = one.response(esp.remove_marker(answer))
-    return device_with(configuration, keys)
+    return device_with(configuration, keys, settings)

@@ -16,6 +16,12 @@ import pytest
 
 from testbed.cli import main
 
+COMMAND = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "from testbed.cli import main; main()"
+)
+"""Where the tests run in the background Ctrl-C is ignored, and children would inherit that."""
+
 
 @dataclass(frozen=True)
 class Done:
@@ -58,7 +64,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
     def begin(*arguments: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-c", "from testbed.cli import main; main()", *arguments],
+            [sys.executable, "-c", COMMAND, *arguments],
             cwd=tmp_path,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

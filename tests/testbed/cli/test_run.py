@@ -249,3 +249,58 @@ def test_the_same_bench_gives_the_same_bytes_and_nearly_the_same_times(tmp_path:
     assert one["downlink_bytes_per_message"] == other["downlink_bytes_per_message"]
     medians = [row["latency"]["median"]["value_s"] for row in (one, other)]
     assert medians[0] == pytest.approx(medians[1], rel=0.1)
+
+
+def run_rohc(tmp_path: Path, mode: str, feedback: str) -> dict[str, Any]:
+    table = run_json(
+        tmp_path,
+        *("-n", "12", "-c", "rohc", "-c", "rohc+esp-tunnel"),
+        *("--rohc-mode", mode, "--rohc-feedback", feedback),
+    )
+    for row in table["configurations"]:
+        assert row["answered"] == 12, row
+    return table
+
+
+def test_feedback_saves_bytes_and_in_packets_of_its_own_costs_transmissions(
+    tmp_path: Path,
+) -> None:
+    tables = {
+        (mode, way): run_rohc(tmp_path, mode, way)
+        for mode, way in (("U", "piggyback"), ("O", "piggyback"), ("O", "stand-alone"))
+    }
+    for position in (0, 1):
+        rows = {key: table["configurations"][position] for key, table in tables.items()}
+        total = {
+            key: row["uplink_bytes_per_message"]["total"]
+            + row["downlink_bytes_per_message"]["total"]
+            for key, row in rows.items()
+        }
+        assert total["O", "piggyback"] < total["U", "piggyback"]
+        assert total["O", "stand-alone"] <= total["O", "piggyback"]
+        assert rows["U", "piggyback"]["feedback"] is None
+        assert rows["O", "piggyback"]["feedback"] is None
+        alone = rows["O", "stand-alone"]["feedback"]
+        assert alone["packets_up"] > 0
+        assert alone["packets_down"] > 0
+        assert alone["bytes_up"] >= alone["packets_up"] * 30
+        assert alone["energy_kind"] == "estimated"
+        assert alone["energy_j"] > 0.02 * alone["packets_up"]
+    directory = Path(tables["O", "stand-alone"]["directory"])
+    records = [
+        one for one in JournalReader(directory / "journal.jsonl") if one["kind"] == "feedback"
+    ]
+    sent = [one for one in records if one["uplink_bytes"] is not None]
+    assert all({"submitted", "at_written", "accepted"} <= set(one["stages_s"]) for one in sent)
+    sizes = Counter(
+        len(packet.data)
+        for packet in CaptureReader(directory / "capture.pcapng")
+        if packet.interface.name == "ue" and "feedback after" in " ".join(packet.comments)
+    )
+    assert sizes == Counter(sum(one["uplink_bytes"].values()) for one in sent)
+
+
+def test_the_report_of_a_run_with_feedback_alone_shows_what_it_cost(tmp_path: Path) -> None:
+    table = run_rohc(tmp_path, "O", "stand-alone")
+    page = Path(table["report"]).read_text()
+    assert "ROHC feedback in packets of its own" in page

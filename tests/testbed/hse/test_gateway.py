@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 import esp
 from esp import keying
 from testbed.bench import Configuration
+from testbed.compression import FeedbackWay, RohcMode, RohcSettings
 from testbed.hse import EchoApplication, Gateway, GatewayLimits, HsePort, Passage, Request
 from testbed.packets import build_udp_packet, parse_udp_packet
 from testbed.traffic import generated_traffic
+from testbed.ue.layers import FeedbackOnly
 from tests.testbed.conftest import SECRET, UE_ADDRESS, Device, initiator, make_device
 
 ALL = Configuration.known_names()
@@ -37,13 +39,18 @@ class Recorder:
 class Lab:
     """A gateway and UEs that reach it without a network."""
 
-    def __init__(self, limits: GatewayLimits | None = None) -> None:
+    def __init__(
+        self,
+        limits: GatewayLimits | None = None,
+        rohc_settings: RohcSettings | None = None,
+    ) -> None:
         self.application = Recorder()
         self.now = 0.0
         self.gateway = Gateway(
             secrets={"ue-1": SECRET, "ue-2": SECRET[::-1]}.get,
             application=self.application,
             limits=limits,
+            rohc_settings=rohc_settings,
         )
 
     def send(self, port: HsePort, data: bytes, source: tuple[str, int] = UE_ADDRESS) -> list[bytes]:
@@ -213,14 +220,74 @@ def test_a_wrong_datagram_in_transport_mode_is_refused(
     assert lab.rejected == {("esp", reason): 1}
 
 
-def test_rohc_without_a_context_is_refused(lab: Lab) -> None:
+def test_rohc_without_a_context_is_refused_and_the_peer_is_told_at_once(lab: Lab) -> None:
     device = lab.device("rohc+esp-tunnel")
     assert device.keys is not None
     packet = device.keys.outbound_association().protect(b"\x11\x22\x33\x44", esp.NEXT_HEADER_ROHC)
-    assert lab.send(HsePort.ESP, packet) == []
+    told = lab.one(HsePort.ESP, packet)
+    opened = device.keys.inbound_association().unprotect(told)
+    assert opened.next_header == esp.NEXT_HEADER_ROHC
+    assert opened.payload[0] >> 3 == 0b11110  # feedback (RFC 5795 section 5.2.4)
     assert lab.rejected == {("esp", "decompression-failed"): 1}
-    assert lab.send(HsePort.ROHC, b"\x11\x22\x33\x44") == []
+    assert lab.application.requests == []
+    alone = lab.one(HsePort.ROHC, b"\x11\x22\x33\x44")
+    assert alone[0] >> 3 == 0b11110
     assert lab.rejected[("rohc", "decompression-failed")] == 1
+    assert lab.gateway.snapshot().feedback == {"esp": 1, "rohc": 1}
+
+
+def test_in_u_mode_nobody_is_told_anything() -> None:
+    lab = Lab(rohc_settings=RohcSettings(mode=RohcMode.UNIDIRECTIONAL))
+    assert lab.send(HsePort.ROHC, b"\x11\x22\x33\x44") == []
+    assert lab.rejected == {("rohc", "decompression-failed"): 1}
+
+
+@pytest.mark.parametrize("name", ["rohc", "rohc+esp-tunnel"])
+@pytest.mark.parametrize("way", FeedbackWay)
+def test_acknowledged_contexts_need_fewer_initial_packets(name: str, way: FeedbackWay) -> None:
+    sizes = {}
+    for mode in (RohcMode.UNIDIRECTIONAL, RohcMode.OPTIMISTIC):
+        settings = RohcSettings(mode=mode, feedback=way)
+        lab = Lab(rohc_settings=settings)
+        device = make_device(name, lab.one, settings=settings)
+        types, alone = [], 0
+        for message in MESSAGES:
+            unit = device.stack.down(message.packet, 0.0)
+            types.append(unit.packet_type)
+            answers = lab.send(device.port, unit.data)
+            for answer in answers:
+                try:
+                    up = device.stack.up(answer, 0.0)
+                except FeedbackOnly:
+                    alone += 1
+                    continue
+                assert up.data == message.payload
+                if up.feedback:
+                    assert way is FeedbackWay.STAND_ALONE
+                    told = device.stack.feedback_down(up.feedback, 0.0)
+                    assert lab.send(device.port, told.data) == []
+        sizes[mode] = types.count("IR")
+        assert lab.rejected == {}
+        assert (alone > 0) == (mode == "O" and way is FeedbackWay.STAND_ALONE)
+    assert sizes[RohcMode.OPTIMISTIC] < sizes[RohcMode.UNIDIRECTIONAL]
+
+
+def test_a_lost_context_is_repaired_by_feedback(lab: Lab) -> None:
+    """The HSE forgets its contexts, as after a restart; the UE learns of it and begins anew."""
+    device = lab.device("rohc")
+    for message in MESSAGES[:6]:
+        answer = lab.one(HsePort.ROHC, device.stack.down(message.packet, 0.0).data)
+        device.stack.up(answer, 0.0)
+    lab.gateway._rohc_peers.clear()
+    served = 0
+    for message in MESSAGES[6:]:
+        for answer in lab.send(HsePort.ROHC, device.stack.down(message.packet, 0.0).data):
+            try:
+                served += device.stack.up(answer, 0.0).data == message.payload
+            except FeedbackOnly:
+                assert served == 0
+    assert served >= 4
+    assert lab.rejected[("rohc", "decompression-failed")] <= 2
 
 
 def test_a_dummy_packet_is_dropped_in_silence(lab: Lab) -> None:

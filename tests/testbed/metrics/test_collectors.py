@@ -17,6 +17,7 @@ from testbed.metrics.collectors import HseMetrics, RunMetrics
 from testbed.results import (
     EndRecord,
     EnergyRecord,
+    FeedbackRecord,
     MessageRecord,
     Outcome,
     RecordError,
@@ -240,6 +241,28 @@ def test_exemplars_name_run_and_message() -> None:
     assert all(e == {"run": "run-1", "message": "rohc+esp-tunnel/0"} for e in exemplars)
 
 
+def test_feedback_in_packets_of_its_own_is_counted_by_way() -> None:
+    metrics = RunMetrics()
+    metrics.observe(RUN)
+    layers = LayerBytes(outer_ip=20, outer_udp=8, rohc_header=3)
+    for name in ("rohc", "rohc+esp-tunnel"):
+        metrics.observe(FeedbackRecord(configuration=name, after=0, uplink_bytes=layers))
+    metrics.observe(FeedbackRecord(configuration="rohc", after=1, downlink_bytes=layers))
+    found = {
+        (name, dict(labels)["security"], dict(labels)["direction"]): value
+        for (name, labels), value in samples(metrics).items()
+        if "feedback" in name and "created" not in name
+    }
+    assert found == {
+        ("testbed_feedback_packets_total", "none", "uplink"): 1,
+        ("testbed_feedback_packets_total", "none", "downlink"): 1,
+        ("testbed_feedback_packets_total", "esp-tunnel", "uplink"): 1,
+        ("testbed_feedback_bytes_total", "none", "uplink"): 31,
+        ("testbed_feedback_bytes_total", "none", "downlink"): 31,
+        ("testbed_feedback_bytes_total", "esp-tunnel", "uplink"): 31,
+    }
+
+
 def test_hostile_label_values_survive_the_exposition_format() -> None:
     name = 'x"}\nevil 1\\'
     metrics = RunMetrics()
@@ -255,6 +278,7 @@ class Counters:
     delivered: Mapping[str, int]
     answered: Mapping[str, int]
     rejected: Mapping[tuple[str, str], int]
+    feedback: Mapping[str, int] = dataclasses.field(default_factory=lambda: {"esp": 3})
     keepalives: int = 2
     exchanges: int = 3
     sessions: int = 4
@@ -327,7 +351,11 @@ def test_reasons_of_the_hse_are_bounded_too() -> None:
 def test_everything_in_the_catalogue_is_exported_and_nothing_else() -> None:
     session = SessionRecord(configuration="esp-tunnel", setup_s=1, bytes_up=1, bytes_down=1)
     registry = CollectorRegistry()
-    registry.register(fed(MESSAGE, lost(), session, EndRecord(status=RunStatus.COMPLETE)))
+    feedback = FeedbackRecord(
+        configuration="rohc", after=0, uplink_bytes=LayerBytes(outer_ip=20, rohc_header=3)
+    )
+    end = EndRecord(status=RunStatus.COMPLETE)
+    registry.register(fed(MESSAGE, lost(), session, feedback, end))
     registry.register(HseMetrics(counters))
     text = generate_latest(registry).decode()
     families = {family.name: family for family in parse(text)}

@@ -1,0 +1,57 @@
+"""How ROHC is used between UE and HSE: the same settings at both ends of a channel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import rohc
+
+__all__ = ["FeedbackWay", "RohcMode", "RohcSettings"]
+
+
+class RohcMode(StrEnum):
+    """The highest mode that contexts may move to (RFC 3095 section 4.4)."""
+
+    UNIDIRECTIONAL = "U"
+    """No feedback: the compressor refreshes contexts by itself."""
+    OPTIMISTIC = "O"
+    """Feedback where it saves: a first acknowledgement, and errors."""
+    RELIABLE = "R"
+    """Feedback for each update."""
+
+
+class FeedbackWay(StrEnum):
+    """How feedback travels back (RFC 5795 section 5.2.4)."""
+
+    PIGGYBACK = "piggyback"
+    """On the next packet the other way; what reports an error and finds none goes at once."""
+    STAND_ALONE = "stand-alone"
+    """In a packet of its own, at once: a whole ESP packet, and for the device a transmission."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RohcSettings:
+    """Settings of a ROHC channel and its feedback."""
+
+    mode: RohcMode = RohcMode.OPTIMISTIC
+    """The highest mode of both decompressors."""
+    feedback: FeedbackWay = FeedbackWay.PIGGYBACK
+    """How feedback travels back."""
+    optimistic_repeats: int | None = None
+    """How many packets in a row carry a change, 1 to 15; none takes the codec's default."""
+
+    def __post_init__(self) -> None:
+        if self.optimistic_repeats is not None and not 1 <= self.optimistic_repeats <= 15:
+            raise ValueError(f"optimistic_repeats {self.optimistic_repeats}: give 1 to 15")
+
+    def ends(self) -> tuple[rohc.Compressor, rohc.Decompressor]:
+        """The compressor and the decompressor of one end of a pair of channels."""
+        channel = rohc.Channel()
+        if self.optimistic_repeats is None:
+            compressor = rohc.Compressor(channel, mode=self.mode.value)
+        else:
+            compressor = rohc.Compressor(
+                channel, mode=self.mode.value, optimistic_repeats=self.optimistic_repeats
+            )
+        return compressor, rohc.Decompressor(channel, mode=self.mode.value)
