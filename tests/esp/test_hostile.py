@@ -135,7 +135,13 @@ KINDS: dict[str, tuple[Callable[[Attacker], bytes], set[Reason]]] = {
     "truncated": (Attacker.truncated, {Reason.TRUNCATED, Reason.BAD_ICV}),
     "flipped bit": (
         Attacker.flipped,
-        {Reason.BAD_ICV, Reason.UNKNOWN_SPI, Reason.OUTSIDE_WINDOW, Reason.REPLAYED},
+        {
+            Reason.BAD_ICV,
+            Reason.UNKNOWN_SPI,
+            Reason.RESERVED_SPI,
+            Reason.OUTSIDE_WINDOW,
+            Reason.REPLAYED,
+        },
     ),
     "wrong SPI": (Attacker.wrong_spi, {Reason.UNKNOWN_SPI}),
     "wrong selector": (Attacker.wrong_selector, {Reason.WRONG_SELECTOR}),
