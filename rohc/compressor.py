@@ -77,7 +77,10 @@ class Compressor:
         ir_refresh_s: the same in seconds, where `now` is given to `compress`.
         fo_refresh_s: likewise.
         rtp_ports: UDP destination ports whose packets are RTP.
-        reordering_expected: packets may overtake each other behind the compressor.
+        reordering_expected: packets may overtake each other behind the compressor, and the peer may
+            not be prepared for it (this package's decompressor is). In U- and O-mode all packets
+            then have a CRC of 7 bits, one octet more than the smallest, so that a peer that reads
+            a late SN for a new one notices; R-mode is not entered, whose R-0 would not (RFC 4224).
         static_ip_id: tell a constant IP-ID with the SID flag in profiles 0x0001 to 0x0003 too; it
             saves two octets per packet. RFC 3843 and RFC 4019 define the flag for profiles 0x0004,
             0x0007 and 0x0008 alone; this package's decompressor and librohc know it everywhere.
@@ -214,11 +217,14 @@ class Compressor:
         while at < len(data):
             try:
                 element, at = next_element(data, at)
+            except MalformedPacket:
+                # Where this element ends, and whether another follows, cannot be told.
+                self.feedback_ignored += 1
+                return
+            try:
                 feedback = read_feedback(element, self._large)[0]
             except MalformedPacket:
                 self.feedback_ignored += 1
-                if at == 0 or at >= len(data) or data[at] & 0xF8 != framing.FEEDBACK:
-                    return
                 continue
             self._apply(feedback)
 
@@ -234,6 +240,8 @@ class Compressor:
         if feedback.protected and (feedback.reject or feedback.context_memory):
             self._reject(context)
             return
+        if self.settings.reordering_expected and feedback.mode == Mode.RELIABLE:
+            feedback.mode = 0
         apply(context, context.spec, feedback, self.settings)
 
     def _reject(self, context: CompressorContext) -> None:
@@ -428,6 +436,7 @@ class Compressor:
     def _start(self, context: CompressorContext, spec: Spec, headers: Headers) -> None:
         repeats = self.settings.optimistic_repeats
         context.start(headers, repeats, repeats)
+        context.always_long_crc = self.settings.reordering_expected
         headers.checksum_present = headers.checksum != 0
         headers.cfi = headers.coverage == headers.payload_octets + headers.transport_octets
         headers.cfp = not headers.cfi
@@ -539,6 +548,7 @@ class Compressor:
             or context.ir_left
             or context.dyn_left
             or context.long_crc_left
+            or context.always_long_crc
             or context.mode == Mode.RELIABLE
             or tracker.pending()
             or tracker.strikes

@@ -474,6 +474,8 @@ class Decompressor:
             finding = find(context, spec, headers, fields, body, late_by)
         if finding is None:
             finding = self._on_trial(context, spec, headers, fields, body, now)
+        if finding is None and context.trial is not None and context.trial_packets > 1:
+            raise CrcFailure(f"{fields.name} is held back until a repair is confirmed", cid=cid)
         if finding is None or finding.doubtful:
             error = CrcFailure(f"the CRC of {fields.name} does not match", cid=cid)
             error.feedback = self._policy.failed(context, update=fields.kind == 2)

@@ -84,6 +84,7 @@ class CompressorContext:
         cce, cce_left: CCE(ON) or CCE(OFF), and how many more packets have that type (RFC 4019).
         coverage_run: packets in a row whose checksum coverage could have been left out.
         long_crc_left: how many more packets must have a CRC of 7 or 8 bits.
+        always_long_crc: all packets must have one.
         quiet: packets in which a NACK is passed over.
         transition_pending: C_TRANS is P (RFC 3095 section 5.6.1).
         transition_sn: the SN of the first packet with the new mode, -1 before it is sent.
@@ -98,6 +99,7 @@ class CompressorContext:
     """
 
     __slots__ = (
+        "always_long_crc",
         "cce",
         "cce_left",
         "cid",
@@ -160,6 +162,7 @@ class CompressorContext:
         self.cce_left = 0
         self.coverage_run = 0
         self.long_crc_left = 0
+        self.always_long_crc = False
         self.sent = 0
         self.rtp_left = 0
         self.stride_left = 0
@@ -182,7 +185,7 @@ class CompressorContext:
             return 7
         if self.mode == Mode.RELIABLE:
             return 7 if self.sn_window.is_long() and form.bits("CRC") == 0 else 0
-        return 7 if self.long_crc_left else 3
+        return 7 if self.long_crc_left or self.always_long_crc else 3
 
     def sequential_levels(self, headers: Headers) -> list[int]:
         """Places of the IPv4 headers whose IP-ID is sent as an offset, innermost first."""

@@ -137,7 +137,7 @@ def rtp(number: int, csrcs: tuple[int, ...], marker: int = 0) -> bytes:
 def test_a_csrc_list_that_changes_is_told_in_extension_3(mode: str) -> None:
     lists = [(), (1,), (1, 2), (2,), tuple(range(15))]
     packets = [rtp(number, lists[number // 12]) for number in range(60)]
-    types = carry(packets, mode, rtp_ports=(5004,))
+    types = carry(packets, mode, rtp_ports=(5004,), fo_refresh_packets=0)
     assert types["UO-0"] + types["R-0"] >= 30
     assert types["UOR-2-TS-EXT-3"] >= 4
     assert not types["IR-DYN"]

@@ -283,6 +283,14 @@ def test_queued_feedback_rides_in_front_of_the_next_packet() -> None:
     assert not here.compress(packet(1)).startswith(b"\xf1")
 
 
+def test_a_second_element_cut_short_ends_the_reading() -> None:
+    compressor = Compressor(Channel(), first_sn=10)
+    compressor.compress(packet(0))
+    compressor.deliver_feedback(bytes.fromhex("f10a f3e1"))
+    assert compressor.feedback_ignored == 1
+    assert compress(compressor, packet(1)) == "UO-0"
+
+
 def test_feedback_for_an_unknown_cid_is_counted() -> None:
     compressor = Compressor(Channel())
     compressor.deliver_feedback(bytes.fromhex("f2e501"))
