@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
-from enum import StrEnum
 from ipaddress import ip_address
 from itertools import islice
 from pathlib import Path
@@ -34,6 +33,7 @@ from testbed.cli.rohc_show import (
 )
 from testbed.cli.rohc_traffic import Contexts, Failures, Pair, Tally, Trial, flow_of
 from testbed.cli.shared import app, print_json
+from testbed.compression import RohcMode
 from testbed.errors import UsageError
 from testbed.results.pcapng import LinkType
 
@@ -47,14 +47,6 @@ commands = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(commands)
-
-
-class RohcMode(StrEnum):
-    """A mode of operation (RFC 3095 section 4.4)."""
-
-    U = "U"
-    O = "O"  # noqa: E741
-    R = "R"
 
 
 LargeCids = Annotated[
@@ -157,7 +149,7 @@ def compress(
             help="U: no feedback. O, R: a local decompressor's feedback comes before the next "
             "packet.",
         ),
-    ] = RohcMode.U,
+    ] = RohcMode.UNIDIRECTIONAL,
     device: Device = None,
     large_cids: LargeCids = False,
     max_cid: MaxCid = 15,
@@ -244,7 +236,7 @@ def compress(
         print_types(f"{mode}-mode, by packet type", tally)
         print_sizes(tally.octets_before, tally.octets_after, "IP packets", "ROHC packets")
         print_sizes(tally.header_before, tally.header_after, "headers", "compressed headers")
-        if mode is not RohcMode.U:
+        if mode is not RohcMode.UNIDIRECTIONAL:
             say(f"feedback: {tally.feedback_packets} packets, {tally.feedback_octets} octets")
         restored = tally.packets - tally.not_restored
         say(f"decompressed again: {restored} of {tally.packets} octet by octet the same")
@@ -379,7 +371,7 @@ def stats(
                 first_sn=0,
             ),
         )
-        for mode in dict.fromkeys(modes or [RohcMode.U, RohcMode.O])
+        for mode in dict.fromkeys(modes or [RohcMode.UNIDIRECTIONAL, RohcMode.OPTIMISTIC])
         for number in tried
     ]
     for packet in _at_least_one(found):
