@@ -19,6 +19,8 @@ from rohc.compression.encode import (
     encode_plain,
 )
 from rohc.compression.encode_rtp import encode_rtp
+from rohc.compression.heuristic import PACKETS as RTP_PACKETS
+from rohc.compression.heuristic import RtpHeuristic
 from rohc.compression.observe import observe
 from rohc.compression.settings import Settings
 from rohc.compression.steady import Steady, Steady4, Steady6
@@ -77,6 +79,10 @@ class Compressor:
         ir_refresh_s: the same in seconds, where `now` is given to `compress`.
         fo_refresh_s: likewise.
         rtp_ports: UDP destination ports whose packets are RTP.
+        rtp_heuristic: also take UDP flows for RTP whose first packets look like it.
+        time_stride_ms: the time that one stride of the RTP timestamp takes, in milliseconds. With
+            it, with `now`, and once the peer has told its clock resolution, timestamps that do not
+            follow the SN are compressed with the clock (RFC 3095 section 4.5.4); 0 for never.
         reordering_expected: packets may overtake each other behind the compressor, and the peer may
             not be prepared for it (this package's decompressor is). In U- and O-mode all packets
             then have a CRC of 7 bits, one octet more than the smallest, so that a peer that reads
@@ -102,6 +108,8 @@ class Compressor:
         ir_refresh_s: float = 0.0,
         fo_refresh_s: float = 0.0,
         rtp_ports: Iterable[int] = frozenset(),
+        rtp_heuristic: bool = False,
+        time_stride_ms: int = 0,
         reordering_expected: bool = False,
         static_ip_id: bool = False,
         first_sn: int | None = None,
@@ -115,6 +123,8 @@ class Compressor:
             ir_refresh_s=ir_refresh_s,
             fo_refresh_s=fo_refresh_s,
             rtp_ports=frozenset(rtp_ports),
+            rtp_heuristic=rtp_heuristic,
+            time_stride_ms=time_stride_ms,
             reordering_expected=reordering_expected,
             static_ip_id=static_ip_id,
             first_sn=first_sn,
@@ -125,6 +135,7 @@ class Compressor:
         self._by_cid: dict[int, CompressorContext] = {}
         self._steady: dict[bytes, CompressorContext] = {}
         self._queued: list[bytes] = []
+        self._heuristic = RtpHeuristic()
         self._rejected: dict[bytes, None] = {}
         self._clock_resolution_ms = 0
         self.feedback_ignored = 0
@@ -313,7 +324,7 @@ class Compressor:
             with_rtp = _WITH_RTP.get(profile)
             if (
                 with_rtp in self._allowed
-                and headers.destination_port in self.settings.rtp_ports
+                and self._may_be_rtp(packet, headers)
                 and len(headers.levels) <= 2
                 and parse_rtp(packet, headers)
             ):
@@ -334,6 +345,18 @@ class Compressor:
             last.ends_chain = last.protocol in (4, 41)
             return headers, spec_of(Profile.IP), ""
         return None, None, "no profile of the channel fits these headers"
+
+    def _may_be_rtp(self, packet: bytes, headers: Headers) -> bool:
+        settings = self.settings
+        if headers.destination_port in settings.rtp_ports:
+            return True
+        if not settings.rtp_heuristic:
+            return False
+        level = headers.levels[-1]
+        addresses = level.source << 128 | level.destination
+        ports = headers.source_port << 16 | headers.destination_port
+        key = (addresses << 32 | ports).to_bytes(36, "big")
+        return self._heuristic.is_rtp(key, headers.destination_port, packet[headers.size :])
 
     def _encode(
         self,
@@ -549,6 +572,8 @@ class Compressor:
             or context.dyn_left
             or context.long_crc_left
             or context.always_long_crc
+            # A flow that may yet turn out to be RTP must be looked at.
+            or (self.settings.rtp_heuristic and context.sent <= RTP_PACKETS)
             or context.mode == Mode.RELIABLE
             or tracker.pending()
             or tracker.strikes

@@ -24,6 +24,9 @@ class Settings:
             IR-DYN packet refreshes the context; 0 for never.
         ir_refresh_s, fo_refresh_s: the same by time in seconds; 0 for never.
         rtp_ports: UDP destination ports whose packets are RTP.
+        rtp_heuristic: take UDP payloads for RTP that look like it (see `RtpHeuristic`).
+        time_stride_ms: the time of one RTP timestamp stride in milliseconds, for timer-based
+            compression; 0 for none.
         reordering_expected: choose packets that survive reordering behind the compressor.
         static_ip_id: use the SID flag in profiles 0x0001 to 0x0003 too.
         first_sn: the first sequence number of each flow, for profiles where the compressor makes
@@ -37,6 +40,8 @@ class Settings:
     ir_refresh_s: float
     fo_refresh_s: float
     rtp_ports: frozenset[int]
+    rtp_heuristic: bool
+    time_stride_ms: int
     reordering_expected: bool
     static_ip_id: bool
     first_sn: int | None
@@ -56,6 +61,10 @@ class Settings:
                 raise RohcUsageError(f"{name} is 0 (never) or more, not {value}")
         if self.first_sn is not None and not 0 <= self.first_sn <= 0xFFFF:
             raise RohcUsageError(f"first_sn is 0 to 65535, not {self.first_sn}")
+        if not 0 <= self.time_stride_ms < 1 << 29:
+            raise RohcUsageError(
+                f"time_stride_ms is 0 to {(1 << 29) - 1}, not {self.time_stride_ms}"
+            )
         for port in self.rtp_ports:
             if not 0 <= port <= 0xFFFF:
                 raise RohcUsageError(f"an RTP port is 0 to 65535, not {port}")
