@@ -105,8 +105,9 @@ def _field_lines(explanation: rohc.Explanation) -> Iterator[str]:
         octets = field.octets[:8].hex(" ") + (" ..." if len(field.octets) > 8 else "")
         where = f"{field.at:4}  {octets:27}" if place != before else " " * 33
         before = place
-        # Numbers that nobody reads as such (addresses) are told by their note.
-        value = "" if field.value is None or field.value >> 32 else str(field.value)
+        # An address is told by its note: as a number nobody reads it.
+        hidden = field.value is None or field.name.endswith("Address")
+        value = "" if hidden else str(field.value)
         yield f"  {where} {field.name:26} {value:>10}  {field.note}".rstrip()
 
 
