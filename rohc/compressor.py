@@ -369,13 +369,16 @@ class Compressor:
     ) -> tuple[Encoded, str]:
         settings = self.settings
         last = context.headers
+        context.now = now
         if context.steady is not None and last is not None:
             self._leave_steady(context, last)
         if last is None:
             self._start(context, spec, headers)
         else:
             headers.sn = (last.sn + 1) & 0xFFFF if spec.own_sn else headers.sequence
-            why = observe(context, spec, headers, last, settings)
+            timed = self._clock_resolution_ms > 0 and context.mode != Mode.UNIDIRECTIONAL
+            time_stride = settings.time_stride_ms if timed else 0
+            why = observe(context, spec, headers, last, settings, time_stride)
         context.quiet -= context.quiet > 0
         news = bool(why) or context.news_sn < 0
         refresh = self._refresh_due(context, now)

@@ -80,12 +80,19 @@ class Decompressor:
         channel: the channel's parameters, the same as the compressor's.
         mode: the highest mode that contexts may move to: "U", "O" or "R". With "U" no feedback is
             ever given.
+        clock_resolution_ms: how fine the clock behind `now` is, 1 to 255 milliseconds; told to the
+            compressor, which may then compress RTP timestamps with the clock (RFC 3095 4.5.4).
+            0 when `now` is not given with every packet.
 
     Raises:
         RohcUsageError: an unknown mode.
     """
 
-    def __init__(self, channel: Channel, *, mode: str = "O") -> None:
+    def __init__(self, channel: Channel, *, mode: str = "O", clock_resolution_ms: int = 0) -> None:
+        if not 0 <= clock_resolution_ms <= 255:
+            raise RohcUsageError(
+                f"clock_resolution_ms is 0 (no clock) to 255, not {clock_resolution_ms}"
+            )
         self.channel = channel
         self.mode = mode_of(mode)
         self._large = channel.large_cids
@@ -94,7 +101,7 @@ class Decompressor:
         self._unsupported: set[int] = set()
         self._segments: list[bytes] = []
         self._clock = Clock()
-        self._policy = Policy(self.mode, self._large)
+        self._policy = Policy(self.mode, self._large, clock_resolution_ms)
         self._contexts: dict[int, DecompressorContext] = {}
 
     def decompress(
@@ -194,9 +201,9 @@ class Decompressor:
             context.leave_steady()
         first = body[0]
         if first & 0xFE == framing.IR:
-            return self._ir(framed, body, cid, octets, received)
+            return self._ir(framed, body, cid, octets, received, now)
         if first == framing.IR_DYN:
-            return self._ir_dyn(framed, body, cid, octets, received)
+            return self._ir_dyn(framed, body, cid, octets, received, now)
         if context is None:
             if cid in self._unsupported:
                 raise UnsupportedProfile(
@@ -266,7 +273,7 @@ class Decompressor:
         return Profile(number)
 
     def _ir(
-        self, framed: bytes, body: bytes, cid: int, octets: int, received: bytes
+        self, framed: bytes, body: bytes, cid: int, octets: int, received: bytes, now: float | None
     ) -> Decompressed:
         context = self._contexts.get(cid)
         try:
@@ -312,10 +319,10 @@ class Decompressor:
             context.steady = None
             context.state = State.STATIC_CONTEXT
             return Decompressed(None, b"", received, "IR", cid, profile, initial.at + octets)
-        return self._initialised(context, initial, body, octets, received, "IR")
+        return self._initialised(context, initial, body, octets, received, "IR", now)
 
     def _ir_dyn(
-        self, framed: bytes, body: bytes, cid: int, octets: int, received: bytes
+        self, framed: bytes, body: bytes, cid: int, octets: int, received: bytes, now: float | None
     ) -> Decompressed:
         profile = self._profile(body)
         context = self._contexts.get(cid)
@@ -344,7 +351,7 @@ class Decompressor:
             context.mode = Mode.UNIDIRECTIONAL
             context.transition = Transition.DONE
         context.spec = spec
-        return self._initialised(context, initial, body, octets, received, "IR-DYN")
+        return self._initialised(context, initial, body, octets, received, "IR-DYN", now)
 
     def _note_unsupported(self, cid: int, context: DecompressorContext | None) -> None:
         """What follows on the CID belongs to a flow that cannot be decompressed here.
@@ -411,7 +418,10 @@ class Decompressor:
         octets: int,
         received: bytes,
         name: str,
+        now: float | None,
     ) -> Decompressed:
+        if now is not None:
+            self._clock.arrived(context.cid, now, 1)
         headers = initial.headers
         payload = body[initial.at :]
         raw = build_headers(headers, len(payload))
@@ -454,6 +464,7 @@ class Decompressor:
             body = body[1:]
         fields = take_apart(body, spec, context.mode, headers, context.lists)
         fields.cce = cce
+        fields.elapsed_s = self._clock.elapsed_s(cid, now)
         if cce:
             fields.name += f"-{CCE_NAMES[cce]}"
         if cce > 1 and fields.crc is None:

@@ -43,6 +43,9 @@ def apply(
         _acknowledged(context, spec, sn)
     if feedback.protected:
         _move(context, spec, feedback, settings, sn)
+    if feedback.jitter >= 0 and feedback.protected:
+        # RFC 3095 section 5.7.6.8: a smaller jitter may be ignored.
+        context.jitter = max(context.jitter, feedback.jitter)
     if feedback.loss >= 0 and feedback.protected:
         _widen(context, feedback.loss)
     if feedback.ack_type == AckType.ACK:
@@ -80,6 +83,8 @@ def _acknowledged(context: CompressorContext, spec: Spec, sn: int) -> None:
         context.sn_floor = sn
     context.sn_window.acknowledge(sn, mask)
     context.timestamps.acknowledge(sn, mask)
+    if context.timestamps.values:
+        del context.timestamp_times[: -len(context.timestamps.values)]
     for tracker in context.trackers:
         tracker.offsets.acknowledge(sn, mask)
     if context.news_sn < 0 or distance > (headers.sn - context.news_sn) & mask:

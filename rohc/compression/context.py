@@ -91,6 +91,9 @@ class CompressorContext:
         timestamps: candidates for the peer's reference of the scaled RTP timestamp.
         stride_left: how many more packets carry TS_STRIDE and the unscaled timestamp.
         csrc_left: how many more packets carry the CSRC list.
+        timestamp_times: when the packets with these timestamps came, in seconds; `now` when the
+            packet under way did.
+        jitter: Max_Jitter_CD in strides (RFC 3095 section 4.5.4).
         rtp_left: how many more packets carry the RTP row of extension 3.
         zero_checksums: UDP checksums in a row that were zero.
         last_used: the compressor's packet count when the flow was last seen.
@@ -111,11 +114,13 @@ class CompressorContext:
         "headers",
         "ir_at",
         "ir_left",
+        "jitter",
         "key",
         "last_used",
         "long_crc_left",
         "mode",
         "news_sn",
+        "now",
         "quiet",
         "refresh_at",
         "rtp_left",
@@ -128,6 +133,7 @@ class CompressorContext:
         "steady",
         "steady_key",
         "stride_left",
+        "timestamp_times",
         "timestamps",
         "trackers",
         "transition_pending",
@@ -168,6 +174,9 @@ class CompressorContext:
         self.stride_left = 0
         self.csrc_left = 0
         self.timestamps = Window(1, 0xFFFFFFFF)
+        self.timestamp_times: list[float] = []
+        self.now: float | None = None
+        self.jitter = 2
         self.transition_pending = False
         self.transition_sn = -1
 

@@ -260,6 +260,8 @@ def commit(context: CompressorContext, spec: Spec, headers: Headers, encoded: En
         context.sn_window.add(sn, sn)
     if spec.has_rtp:
         context.timestamps.add(sn, headers.timestamp)
+        context.timestamp_times.append(context.now or 0.0)
+        del context.timestamp_times[: -len(context.timestamps.values)]
     for level, tracker in zip(headers.levels, context.trackers, strict=True):
         if level.version == 4:
             tracker.offsets.add(sn, offset_of(level.identification, sn, bool(level.nbo)))

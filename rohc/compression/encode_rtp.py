@@ -205,3 +205,5 @@ def _rtp_items(
         items["CSRC"] = write_generic(csrcs)
     if context.stride_left:
         items["TS_STRIDE"] = sdvl.encode(headers.ts_stride)
+        if headers.time_stride:
+            items["TIME_STRIDE"] = sdvl.encode(headers.time_stride)

@@ -30,7 +30,12 @@ ZERO_CHECKSUMS_TO_STOP = 16
 
 
 def observe(
-    context: CompressorContext, spec: Spec, headers: Headers, last: Headers, settings: Settings
+    context: CompressorContext,
+    spec: Spec,
+    headers: Headers,
+    last: Headers,
+    settings: Settings,
+    time_stride_ms: int,
 ) -> str:
     """Set the control values of `headers` and the context's counters.
 
@@ -40,6 +45,7 @@ def observe(
         headers: the packet's headers, with the SN; control values are filled in.
         last: the headers before.
         settings: the user's choices.
+        time_stride_ms: TIME_STRIDE where timer-based compression may be used, else 0.
 
     Returns:
         What changed, in words for a person; empty when nothing did.
@@ -65,7 +71,7 @@ def observe(
             reasons,
         )
     if spec.has_rtp:
-        observe_rtp(context, headers, last, repeats, reasons)
+        observe_rtp(context, headers, last, repeats, time_stride_ms, reasons)
     if reasons:
         _observe_crc_state(context, headers, last, repeats)
     if spec.transport == Transport.UDP:

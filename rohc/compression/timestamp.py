@@ -17,9 +17,18 @@ TS_MASK = 0xFFFFFFFF
 
 
 def observe_rtp(
-    context: CompressorContext, headers: Headers, last: Headers, repeats: int, reasons: list[str]
+    context: CompressorContext,
+    headers: Headers,
+    last: Headers,
+    repeats: int,
+    time_stride_ms: int,
+    reasons: list[str],
 ) -> None:
     """Set the control values of the timestamp, and what else of RTP is pending."""
+    if time_stride_ms and last.ts_stride > 1 and not last.time_stride and context.now is not None:
+        headers.time_stride = time_stride_ms
+        context.stride_left = repeats
+        reasons.append("time stride")
     _observe_timestamp(context, headers, last, repeats, reasons)
     if (headers.payload_type, headers.padding, headers.extension) != (
         last.payload_type,
@@ -80,6 +89,8 @@ def scaled_suffices(context: CompressorContext, headers: Headers, k: int) -> boo
     """Whether k bits of the scaled timestamp suffice."""
     if k < 2:
         return False
+    if headers.time_stride:
+        return _timed_suffices(context, headers, k)
     stride, offset = headers.ts_stride, headers.ts_offset
     p = (1 << (k - 2)) - 1
     scaled = (headers.timestamp - offset) // stride
@@ -90,6 +101,22 @@ def scaled_suffices(context: CompressorContext, headers: Headers, k: int) -> boo
         if (scaled - (value - offset) // stride + p) & TS_MASK >= limit:
             return False
     return bool(context.timestamps.values)
+
+
+def _timed_suffices(context: CompressorContext, headers: Headers, k: int) -> bool:
+    """Whether k bits suffice beside the peer's clock (RFC 3095 section 4.5.4)."""
+    now = context.now
+    if now is None:
+        return False
+    stride, offset = headers.ts_stride, headers.ts_offset
+    scaled = (headers.timestamp - offset) // stride
+    before = 0
+    for value, arrived in zip(context.timestamps.values, context.timestamp_times, strict=True):
+        if value % stride != offset:
+            return False
+        passed = int((now - arrived) * 1000 / headers.time_stride)
+        before = max(before, abs(scaled - (value - offset) // stride - passed))
+    return 2 * (before + context.jitter + 2) + 1 <= 1 << k and bool(context.timestamps.values)
 
 
 def unscaled_suffices(context: CompressorContext, headers: Headers, k: int) -> bool:

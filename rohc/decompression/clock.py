@@ -32,6 +32,11 @@ class Clock:
         mean = self._intervals.get(cid)
         self._intervals[cid] = interval if mean is None else mean + _WEIGHT * (interval - mean)
 
+    def elapsed_s(self, cid: int, now: float | None) -> float | None:
+        """The time since the last verified packet, or None when it is not known."""
+        last = self._last.get(cid)
+        return None if now is None or last is None else now - last
+
     def wrap_likely(self, cid: int, now: float | None, k: int) -> bool:
         """Whether 2^k packets can have been lost since the last verified one."""
         last, interval = self._last.get(cid), self._intervals.get(cid)

@@ -41,9 +41,11 @@ class Policy:
     Args:
         mode: the highest mode that contexts may move to.
         large: whether the channel has large CIDs.
+        clock_resolution_ms: what the CLOCK option tells for RTP flows; 0 for no such option.
     """
 
-    def __init__(self, mode: Mode, large: bool) -> None:
+    def __init__(self, mode: Mode, large: bool, clock_resolution_ms: int) -> None:
+        self.clock_resolution_ms = clock_resolution_ms
         self.mode = mode
         self.large = large
         self._silent: dict[int, int] = {}
@@ -126,6 +128,9 @@ class Policy:
         headers = context.headers
         if headers is None:
             return b""
+        options: tuple[tuple[Option, int], ...] = ()
+        if protect and headers.has_rtp and self.clock_resolution_ms:
+            options = ((Option.CLOCK, self.clock_resolution_ms),)
         if not protect and sn_bits <= 8:
             return write_feedback_1(context.cid, self.large, headers.sn)
         return write_feedback_2(
@@ -135,6 +140,7 @@ class Policy:
             mode=int(self.mode),
             sn=headers.sn,
             sn_bits=sn_bits if sn_bits > 12 else 12,
+            options=options,
             protect=protect,
         )
 

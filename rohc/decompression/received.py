@@ -42,6 +42,7 @@ class Received:
         extension: the extension 3, or None.
         lists: the list states as they are after this packet.
         at: the offset behind the base header and extension.
+        elapsed_s: the time since the last verified packet of the context, when it is known.
         cce: which CCE packet type encloses it (RFC 4019 section 5.3.2), 0 for none.
     """
 
@@ -51,6 +52,7 @@ class Received:
         "cce",
         "crc",
         "crc_value",
+        "elapsed_s",
         "extension",
         "kind",
         "lists",
@@ -69,6 +71,7 @@ class Received:
         self.lists: list[ListState] | None = None
         self.at = 0
         self.cce = 0
+        self.elapsed_s: float | None = None
 
 
 def take_apart(

@@ -282,7 +282,11 @@ def _apply_rtp(received: Received, headers: Headers, context: Headers) -> None:
     if not stride:
         return
     reference = (context.timestamp - context.ts_offset) // stride
-    if k:
+    if k and context.time_stride and received.elapsed_s is not None:
+        # RFC 3095 section 4.5.4, RFC 4815 section 4.3: the clock gives the reference.
+        reference += int(received.elapsed_s * 1000 / context.time_stride)
+        scaled_value = wlsb.decode(reference, values["TS"], k, (1 << (k - 1)) - 1, 0xFFFFFFFF)
+    elif k:
         p = (1 << (k - 2)) - 1
         scaled_value = wlsb.decode(reference, values["TS"], k, p, 0xFFFFFFFF)
     else:

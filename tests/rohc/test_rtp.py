@@ -273,3 +273,46 @@ def test_rtp_with_loss_is_never_silently_wrong() -> None:
         right += 1
         compressor.deliver_feedback(result.feedback)
     assert right >= 0.98 * arrived
+
+
+# Timer-based compression (RFC 3095 section 4.5.4) ------------------------------------------------
+
+
+def timed(clock_resolution_ms: int, jitter_s: float = 0.0) -> tuple[Counter[str], int]:
+    """Talk and long silences at 20 ms a stride; packet types and header octets."""
+    draw = random.Random(4)
+    compressor = Compressor(Channel(), rtp_ports=(PORT,), optimistic_repeats=2, time_stride_ms=20)
+    decompressor = Decompressor(Channel(), clock_resolution_ms=clock_resolution_ms)
+    types: Counter[str] = Counter()
+    octets = 0
+    now, timestamp = 100.0, 5
+    for number in range(200):
+        silent = 1 + (draw.randrange(500, 5000) if number % 20 == 19 else 0)
+        now += 0.020 * silent
+        timestamp += 160 * silent
+        packet = rtp(number, timestamp)
+        sent = compressor.compress(packet, now=now)
+        result = decompressor.decompress(sent, now=now + 0.1 + draw.random() * jitter_s)
+        assert result.packet == packet
+        compressor.deliver_feedback(result.feedback)
+        types[result.packet_type] += 1
+        octets += result.header_bytes
+    return types, octets
+
+
+def test_with_the_peers_clock_silence_costs_constant_bits() -> None:
+    with_clock, less = timed(10)
+    without_clock, more = timed(0)
+    assert with_clock["UO-1-TS"] >= 15
+    assert without_clock["UO-1-TS"] < with_clock["UO-1-TS"]
+    assert less < more
+
+
+def test_timer_based_compression_bears_jitter() -> None:
+    types, _ = timed(10, jitter_s=0.035)
+    assert types["UO-1-TS"] >= 15
+
+
+def test_a_clock_resolution_out_of_range_is_refused() -> None:
+    with pytest.raises(ValueError, match="255"):
+        Decompressor(Channel(), clock_resolution_ms=256)
