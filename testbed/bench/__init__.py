@@ -4,12 +4,14 @@ Come here to read a YAML file (`load_bench`), to build a description from option
 or to publish its JSON Schema (`bench_schema`). On the shelves:
 
 - ``description.py``    the models: module, HSE, traffic, matrix; and what may not be combined
-- ``configuration.py``  one cell of the matrix: a security and a compression, and its name
+- ``protection.py``     how ESP may be used: allowed suites, lifetimes, recovery
+- ``configuration.py``  one cell of the matrix: security, suite and compression, and its name
 - ``source.py``         YAML with the line of each key, for errors that point at the mistake
 """
 
 from testbed.bench.configuration import (
     DEFAULT_MATRIX,
+    DEFAULT_SUITE,
     Compression,
     Configuration,
     Security,
@@ -26,19 +28,30 @@ from testbed.bench.description import (
     load_bench,
     validate_bench,
 )
+from testbed.bench.protection import (
+    POLICIES,
+    LifetimeDescription,
+    RecoveryDescription,
+    allowed_suites,
+)
 
 __all__ = [
     "DEFAULT_MATRIX",
+    "DEFAULT_SUITE",
+    "POLICIES",
     "Bench",
     "Compression",
     "Configuration",
     "HseDescription",
+    "LifetimeDescription",
     "ModuleDescription",
     "Pace",
     "PowerSavingDescription",
+    "RecoveryDescription",
     "RohcDescription",
     "Security",
     "TrafficDescription",
+    "allowed_suites",
     "bench_schema",
     "load_bench",
     "validate_bench",

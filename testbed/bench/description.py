@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainSerializer,
     SecretStr,
@@ -27,8 +25,12 @@ from pydantic import (
     model_validator,
 )
 
+import esp
+from esp.suites import EVERY_SUITE
 from firmware_bridge.virtual import ModuleSettings
 from testbed.bench.configuration import DEFAULT_MATRIX, Compression, Configuration, Security
+from testbed.bench.model import Model
+from testbed.bench.protection import LifetimeDescription, PolicyField, RecoveryDescription
 from testbed.bench.source import Location, YamlSource, read_yaml
 from testbed.clock import MAX_TIME_SCALE
 from testbed.compression import FeedbackWay, RohcMode, RohcSettings
@@ -63,27 +65,25 @@ MIN_SECRET_OCTETS = 16
 """Shorter secrets are refused: they can be searched through."""
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
-
-
 def _configuration(value: Any) -> Configuration:
     if isinstance(value, Configuration):
         return value
     if isinstance(value, str):
         return Configuration.parse(value)
     if isinstance(value, Mapping):
-        unknown = sorted(set(value) - {"security", "compression"})
+        unknown = sorted(set(value) - {"security", "compression", "suite"})
         if unknown:
             raise ValueError(
-                f"unknown key {unknown[0]!r} in a configuration: known are security, compression"
+                f"unknown key {unknown[0]!r} in a configuration: known are security, "
+                "compression, suite"
             )
+        suite = f"/{value['suite']}" if value.get("suite") is not None else ""
         return Configuration.parse(
-            f"{value.get('compression', 'none')}+{value.get('security', 'none')}"
+            f"{value.get('compression', 'none')}+{value.get('security', 'none')}{suite}"
         )
     raise ValueError(
         f"a configuration is a name ({', '.join(Configuration.known_names())}) "
-        "or a mapping of security and compression"
+        "or a mapping of security, suite and compression"
     )
 
 
@@ -91,9 +91,15 @@ _CONFIGURATION_SCHEMA: dict[str, Any] = {
     "oneOf": [
         {"type": "string", "enum": Configuration.known_names()},
         {
+            "type": "string",
+            "pattern": "^(rohc\\+)?esp-tunnel/.+$|^esp-transport/.+$",
+            "description": "ESP with one of the suites of its table",
+        },
+        {
             "type": "object",
             "properties": {
                 "security": {"type": "string", "enum": [one.value for one in Security]},
+                "suite": {"type": "string", "enum": list(esp.SUITES)},
                 "compression": {"type": "string", "enum": [one.value for one in Compression]},
             },
             "additionalProperties": False,
@@ -116,7 +122,7 @@ ConfigurationField = Annotated[
 ]
 
 
-class PowerSavingDescription(_Model):
+class PowerSavingDescription(Model):
     """What the module asks the network for."""
 
     psm: bool = True
@@ -129,7 +135,7 @@ class PowerSavingDescription(_Model):
     """eDRX cycle to ask for, in seconds; none asks for no eDRX."""
 
 
-class ModuleDescription(_Model):
+class ModuleDescription(Model):
     """The NB-IoT module: which family, on which port, and how it is set up."""
 
     family: str = "bc66"
@@ -189,7 +195,7 @@ def _host_port(value: Any) -> Any:
     return value
 
 
-class HseDescription(_Model):
+class HseDescription(Model):
     """The Home Security Endpoint: where it listens and what it shares with this UE."""
 
     address: Annotated[str | None, BeforeValidator(_host_port)] = None
@@ -240,7 +246,7 @@ def _address(value: Any) -> Any:
         raise ValueError(f"{value!r} is no IP address") from None
 
 
-class TrafficDescription(_Model):
+class TrafficDescription(Model):
     """Where the messages come from."""
 
     capture: Path | None = None
@@ -253,7 +259,7 @@ class TrafficDescription(_Model):
     """When the next message is sent."""
 
 
-class RohcDescription(_Model):
+class RohcDescription(Model):
     """How headers are compressed, where the configuration compresses them."""
 
     mode: RohcMode = RohcMode.OPTIMISTIC
@@ -271,7 +277,7 @@ class RohcDescription(_Model):
         )
 
 
-class Bench(_Model):
+class Bench(Model):
     """A bench and what is run on it."""
 
     schema_version: Literal[1] = 1
@@ -292,6 +298,12 @@ class Bench(_Model):
         DEFAULT_MATRIX
     )
     """The configurations that are measured, one after the other."""
+    policy: PolicyField = EVERY_SUITE
+    """Which suites may be used here; a configuration with another one is refused."""
+    lifetime: LifetimeDescription = LifetimeDescription()
+    """How long a security association may be used."""
+    recovery: RecoveryDescription = RecoveryDescription()
+    """When the UE sets up a new one by itself."""
     answer_timeout_s: float = Field(default=40.0, gt=0, le=3600)
     """How long an answer may take before the message counts as lost, in seconds."""
     time_scale: float | None = Field(default=None, gt=0, le=MAX_TIME_SCALE)
@@ -308,6 +320,14 @@ class Bench(_Model):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"configuration {name!r} stands twice in the matrix")
+        for configuration in self.matrix:
+            suite = configuration.esp_suite
+            if suite is not None and not self.policy.allows(suite):
+                raise ValueError(
+                    f"configuration {configuration.name!r}: suite {suite.name} is not allowed by "
+                    f"the policy {self.policy.name!r}; allowed are "
+                    f"{', '.join(sorted(self.policy.allowed))}"
+                )
         if not self.module.is_virtual:
             if self.time_scale not in (None, 1.0):
                 raise ValueError(

@@ -11,6 +11,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from esp.suites import EVERY_SUITE
+from testbed.bench import allowed_suites
 from testbed.bench.secrets import read_secret_file, read_subscribers
 from testbed.cli.shared import app, print_json_line, stderr, stdout
 from testbed.compression import FeedbackWay, RohcMode, RohcSettings
@@ -42,6 +44,10 @@ def hse(
     subscribers: Annotated[
         Path | None,
         typer.Option(help="YAML file: identity of each UE and its own secret."),
+    ] = None,
+    suite: Annotated[
+        list[str] | None,
+        typer.Option(help="A suite that sessions may use, may be repeated; default: all."),
     ] = None,
     rohc_mode: Annotated[
         RohcMode, typer.Option(help="Highest mode of ROHC; the UEs' runs need the same.")
@@ -84,9 +90,14 @@ def hse(
     listen = ListenAddresses(
         host=host, esp_port=port, rohc_port=beside(rohc_port, 1), plain_port=beside(plain_port, 2)
     )
+    try:
+        policy = allowed_suites(suite, "this HSE") if suite else EVERY_SUITE
+    except ValueError as error:
+        raise UsageError(f"--suite: {error}") from None
     server = HseServer(
         secrets=known,
         listen=listen,
+        policy=policy,
         rohc_settings=RohcSettings(mode=rohc_mode, feedback=rohc_feedback),
     )
     asyncio.run(_serve(server, metrics_port, json_output))

@@ -92,7 +92,8 @@ def run(
         typer.Option(
             "--configuration",
             "-c",
-            help=f"What to measure, may be repeated: {', '.join(Configuration.known_names())}.",
+            help=f"What to measure, may be repeated: {', '.join(Configuration.known_names())}; "
+            "ESP with another suite as esp-tunnel/aes-ccm-8-128.",
         ),
     ] = None,
     rohc_mode: Annotated[

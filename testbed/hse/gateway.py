@@ -30,6 +30,7 @@ import rohc
 from esp import keying
 from esp.errors import DecompressionFailed
 from esp.rohcoipsec import CompressedTunnel
+from esp.suites import EVERY_SUITE, SuitePolicy
 from testbed.compression import FeedbackWay, RohcSettings
 from testbed.hse.applications import Application, Request
 from testbed.packets import (
@@ -195,6 +196,7 @@ class Gateway:
         application: answers the messages.
         limits: bounds on what is remembered.
         rohc_settings: mode and feedback of all ROHC channels.
+        policy: the suites that sessions may use.
         random: gives that many random octets; the operating system's by default.
         observer: is told of passages and sessions.
     """
@@ -206,6 +208,7 @@ class Gateway:
         application: Application,
         limits: GatewayLimits | None = None,
         rohc_settings: RohcSettings | None = None,
+        policy: SuitePolicy = EVERY_SUITE,
         random: Callable[[int], bytes] = os.urandom,
         observer: GatewayObserver | None = None,
     ) -> None:
@@ -217,7 +220,12 @@ class Gateway:
         self._database: esp.SecurityAssociationDatabase[_Session] = esp.SecurityAssociationDatabase(
             random
         )
-        self._responder = keying.Responder(secrets, self._database.allocate_spi, random=random)
+        self._responder = keying.Responder(
+            secrets,
+            self._database.allocate_spi,
+            accept=lambda identity, offer: policy.allows(offer.suite),
+            random=random,
+        )
         self._sessions: OrderedDict[int, _Session] = OrderedDict()  # by inbound SPI, oldest first
         self._rohc_peers: OrderedDict[SocketAddress, _RohcPeer] = OrderedDict()
         self._counts = _Counts()

@@ -10,6 +10,7 @@ from enum import StrEnum
 from types import TracebackType
 
 from esp import keying
+from esp.suites import EVERY_SUITE, SuitePolicy
 from testbed.compression import RohcSettings
 from testbed.hse.applications import Application, EchoApplication
 from testbed.hse.endpoint import Endpoint
@@ -86,6 +87,7 @@ class HseServer:
         application: answers messages; an echo by default.
         limits: bounds on what peers can make it remember.
         rohc_settings: mode and feedback of all ROHC channels.
+        policy: the suites that sessions may use.
         random: gives random octets for SPIs and nonces; the operating system's by default.
         observer: sees passages, sessions and datagrams.
 
@@ -101,6 +103,7 @@ class HseServer:
         application: Application | None = None,
         limits: GatewayLimits | None = None,
         rohc_settings: RohcSettings | None = None,
+        policy: SuitePolicy = EVERY_SUITE,
         random: Callable[[int], bytes] = os.urandom,
         observer: ServerObserver | None = None,
     ) -> None:
@@ -109,6 +112,7 @@ class HseServer:
         self._application = application or EchoApplication()
         self._limits = limits
         self._rohc_settings = rohc_settings
+        self._policy = policy
         self._random = random
         self._observer = observer
         self._endpoints: dict[HsePort, Endpoint] = {}
@@ -123,6 +127,7 @@ class HseServer:
             application=self._application,
             limits=self._limits,
             rohc_settings=self._rohc_settings,
+            policy=self._policy,
             random=self._random,
             observer=watcher,
         )

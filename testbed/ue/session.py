@@ -25,10 +25,7 @@ from testbed.packets import IPV4_HEADER_BYTES, UDP_HEADER_BYTES
 from testbed.results.records import SessionRecord
 from testbed.ue.stack import UeStack, build_stack
 
-__all__ = ["DEFAULT_SUITE", "HseAddresses", "KeyingTimeouts", "Secret", "UeSession", "WireObserver"]
-
-DEFAULT_SUITE = "aes-gcm-16-128"
-"""The suite that ESP uses."""
+__all__ = ["HseAddresses", "KeyingTimeouts", "Secret", "UeSession", "WireObserver"]
 
 _OUTER_BYTES = IPV4_HEADER_BYTES + UDP_HEADER_BYTES
 
@@ -258,11 +255,13 @@ class UeSession:
             if self.configuration.security is Security.ESP_TRANSPORT
             else esp.Mode.TUNNEL
         )
+        suite = self.configuration.esp_suite
+        assert suite is not None
         initiator = keying.Initiator(
             self._identity,
             self._secret.reveal(),
             keying.Offer(
-                suite=esp.suite(DEFAULT_SUITE),
+                suite=suite,
                 mode=mode,
                 compression=self.configuration.compression.value != "none",
             ),

@@ -36,11 +36,13 @@ def initiator(
     configuration: Configuration, identity: str = "ue-1", secret: bytes = SECRET
 ) -> keying.Initiator:
     mode = esp.Mode.TRANSPORT if configuration.security == "esp-transport" else esp.Mode.TUNNEL
+    suite = configuration.esp_suite
+    assert suite is not None
     return keying.Initiator(
         identity,
         secret,
         keying.Offer(
-            suite=esp.suite("aes-gcm-16-128"),
+            suite=suite,
             mode=mode,
             compression=configuration.compression.value == "rohc",
         ),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.bench import DEFAULT_MATRIX, Compression, Configuration, Security
+from esp import SUITES
+from testbed.bench import DEFAULT_MATRIX, DEFAULT_SUITE, Compression, Configuration, Security
 
 NAMES = {
     "none": (Security.NONE, Compression.NONE),
@@ -61,3 +62,44 @@ def test_transport_mode_says_what_it_does_to_addresses_and_checksum() -> None:
     assert note is not None
     assert "RFC 3948 section 3.1.2" in note
     assert "addresses" in note
+
+
+# -- suites ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suite", sorted(set(SUITES) - {DEFAULT_SUITE}))
+@pytest.mark.parametrize("plain", ["esp-transport", "esp-tunnel", "rohc+esp-tunnel"])
+def test_every_suite_of_the_table_may_be_named(plain: str, suite: str) -> None:
+    configuration = Configuration.parse(f"{plain}/{suite}")
+    assert configuration.name == f"{plain}/{suite}"
+    assert configuration.esp_suite is SUITES[suite]
+    assert (configuration.security, configuration.compression) == NAMES[plain]
+    assert configuration.note == Configuration.parse(plain).note
+
+
+def test_the_compression_may_stand_behind_a_suite_that_has_a_plus_itself() -> None:
+    written = "esp-tunnel/aes-cbc-128+hmac-sha2-256-128+rohc"
+    meant = "rohc+esp-tunnel/aes-cbc-128+hmac-sha2-256-128"
+    assert Configuration.parse(written).name == meant
+
+
+def test_the_default_suite_is_the_plain_configuration() -> None:
+    assert Configuration.parse(f"esp-tunnel/{DEFAULT_SUITE}") == Configuration.parse("esp-tunnel")
+    assert Configuration.parse("esp-tunnel").esp_suite is SUITES[DEFAULT_SUITE]
+    assert Configuration.parse("rohc").esp_suite is None
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("esp-tunnel/des-cbc", r"unknown suite 'des-cbc': known are aes-gcm-16-128"),
+        ("esp-tunnel/", r"unknown suite ''"),
+        ("esp-tunnel/aes-cbc-128", r"unknown suite 'aes-cbc-128'"),  # no integrity
+        ("none/aes-gcm-16-128", r"without ESP"),
+        ("rohc/aes-gcm-16-128", r"without ESP"),
+        ("rohc+esp-transport/aes-ccm-8-128", r"RFC 5856 section 1"),
+    ],
+)
+def test_a_suite_that_cannot_be_is_refused_by_name(name: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        Configuration.parse(name)
