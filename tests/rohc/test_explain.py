@@ -94,7 +94,7 @@ def test_without_context_the_packet_type_is_still_told(octets: str, packet_type:
     assert (told.packet_type, told.profile) == (packet_type, -1)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(octets=st.binary(max_size=60), large=st.booleans())
 def test_explaining_any_octets_changes_nothing_and_never_fails(octets: bytes, large: bool) -> None:
     channel = Channel(large_cids=large)

@@ -298,7 +298,7 @@ def test_feedback_for_an_unknown_cid_is_counted() -> None:
     assert compressor.feedback_ignored == 1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(octets=st.binary(max_size=40), large=st.booleans())
 def test_no_feedback_octets_raise_or_break_the_round_trip(octets: bytes, large: bool) -> None:
     channel = Channel(large_cids=large)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rohc.errors import MalformedPacket
@@ -54,6 +54,7 @@ def test_a_figure_gives_the_octets_worked_out_by_hand(
 
 
 @pytest.mark.parametrize("figure", ALL_FIGURES, ids=lambda figure: figure.name + figure.section)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_each_figure_gives_back_its_values(figure: Figure, data: st.DataObject) -> None:
     values = tuple(
@@ -73,6 +74,7 @@ def test_a_figure_cut_short_is_malformed(figure: Figure) -> None:
 
 
 @pytest.mark.parametrize("form", ALL_FORMATS, ids=lambda form: f"{form.name}-{form.octets}")
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_each_compressed_format_gives_back_its_values(
     form: Compressed, data: st.DataObject

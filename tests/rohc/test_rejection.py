@@ -136,7 +136,7 @@ def test_feedback_alone_is_handed_over() -> None:
     assert (result.packet, result.feedback_received.hex()) == (None, "f101")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(octets=st.binary(min_size=1, max_size=80), large=st.booleans())
 def test_no_octets_raise_anything_else(octets: bytes, large: bool) -> None:
     _, decompressor = settled(large)
@@ -147,7 +147,7 @@ def test_no_octets_raise_anything_else(octets: bytes, large: bool) -> None:
         assert known(decompressor) == before
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     place=st.integers(0, 60),
     value=st.integers(0, 255),
