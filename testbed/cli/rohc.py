@@ -68,6 +68,10 @@ RtpPorts = Annotated[
     list[int] | None,
     typer.Option("--rtp-port", help="UDP destination port of RTP, may be repeated."),
 ]
+RtpHeuristic = Annotated[
+    bool,
+    typer.Option("--rtp-heuristic", help="Take flows for RTP whose first packets look like it."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace OUT if it exists.")]
 IrRefresh = Annotated[
@@ -167,6 +171,7 @@ def compress(
         float, typer.Option("--fo-refresh-s", help="The same in seconds of the capture.")
     ] = 0.0,
     rtp_ports: RtpPorts = None,
+    rtp_heuristic: RtpHeuristic = False,
     reordering: Reordering = False,
     static_ip_id: StaticIpId = False,
     first_sn: Annotated[
@@ -202,6 +207,7 @@ def compress(
         ir_refresh_s=ir_refresh_s,
         fo_refresh_s=fo_refresh_s,
         rtp_ports=frozenset(rtp_ports or ()),
+        rtp_heuristic=rtp_heuristic,
         reordering_expected=reordering,
         static_ip_id=static_ip_id,
         first_sn=first_sn,
@@ -343,6 +349,7 @@ def stats(
     ir_refresh: IrRefresh = 500,
     fo_refresh: FoRefresh = 50,
     rtp_ports: RtpPorts = None,
+    rtp_heuristic: RtpHeuristic = False,
     reordering: Reordering = False,
     static_ip_id: StaticIpId = False,
     json_output: Json = False,
@@ -366,6 +373,7 @@ def stats(
                 ir_refresh_packets=ir_refresh,
                 fo_refresh_packets=fo_refresh,
                 rtp_ports=frozenset(rtp_ports or ()),
+                rtp_heuristic=rtp_heuristic,
                 reordering_expected=reordering,
                 static_ip_id=static_ip_id,
                 first_sn=0,

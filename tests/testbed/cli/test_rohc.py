@@ -303,6 +303,31 @@ def test_an_option_reaches_the_compressor(
     assert counts[1] != counts[0]
 
 
+@pytest.mark.parametrize("command", ["compress", "stats"])
+@pytest.mark.parametrize(
+    ("options", "profile"),
+    [([], "0x0002"), (["--rtp-port", "5004"], "0x0001"), (["--rtp-heuristic"], "0x0001")],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_rtp_is_recognised_where_that_is_asked_for(
+    testbed: Run, tmp_path: Path, command: str, options: list[str], profile: str
+) -> None:
+    packets = [
+        build_udp_packet(
+            *("192.0.2.1", "198.51.100.7", 40_000, 5004),
+            struct.pack("!BBHII", 0x80, 96, 1000 + n, 160 * n, 0xDEADBEEF) + bytes(20),
+            identification=n,
+        )
+        for n in range(40)
+    ]
+    words = [capture(tmp_path / "rtp.pcapng", packets, LinkType.RAW)]
+    words += ["a.pcapng"] if command == "compress" else ["--mode", "U"]
+    done = testbed("rohc", command, *words, *options, "--json")
+    assert done.code == 0, done.err
+    counts = done.json if command == "compress" else done.json["total"][0]
+    assert max(counts["profiles"], key=counts["profiles"].get) == profile
+
+
 def test_the_first_sequence_number_can_be_chosen(testbed: Run) -> None:
     testbed("rohc", "compress", str(THERMOSTAT), "a.pcapng", "--first-sn", "4660")
     (first,) = testbed("rohc", "explain", "a.pcapng", "-n", "1", "--json").json["packets"]
