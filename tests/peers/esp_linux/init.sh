@@ -7,17 +7,16 @@ mount -t sysfs sys /sys
 mount -t tmpfs tmpfs /mnt
 mkdir -p /mnt/job
 mount -t hostfs none /mnt/job -o "$folder"
-mount -t tmpfs tmpfs /tmp
 mount -t tmpfs tmpfs /run
-mkdir -p /tmp/m/lib
-ln -s /usr/lib/uml/modules /tmp/m/lib/modules
-printf '#!/bin/sh\nexec /usr/sbin/modprobe -d /tmp/m "$@"\n' > /tmp/modprobe
-chmod +x /tmp/modprobe
-echo /tmp/modprobe > /proc/sys/kernel/modprobe
+mkdir -p /mnt/m/lib
+ln -s /usr/lib/uml/modules /mnt/m/lib/modules
+printf '#!/bin/sh\nexec /usr/sbin/modprobe -d /mnt/m "$@"\n' > /mnt/modprobe
+chmod +x /mnt/modprobe
+echo /mnt/modprobe > /proc/sys/kernel/modprobe
 for module in jitterentropy_rng drbg xfrm_algo xfrm_user esp4 esp6 gcm ccm ctr cbc echainiv seqiv \
     authenc hmac sha1_generic sha256_generic sha512_generic aes_generic xcbc cmac chacha20poly1305 \
     chacha_generic poly1305_generic crypto_null ghash-generic; do
-    modprobe -d /tmp/m "$module" || echo "no module $module"
+    modprobe -d /mnt/m "$module" || echo "no module $module"
 done
 ip link set lo up
 ip link set vec0 up
