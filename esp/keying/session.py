@@ -16,6 +16,7 @@ from esp.keying.kdf import (
 )
 from esp.keying.messages import Offer
 from esp.layout import Mode
+from esp.lifetime import Lifetime
 from esp.outbound import OutboundAssociation
 from esp.rohc_parameters import RohcIcv, rohc_key_bytes
 from esp.selectors import TrafficSelectors
@@ -42,10 +43,16 @@ class Session:
     """What this side sends with; its SPI was chosen by the peer."""
 
     def inbound_association(
-        self, *, replay_window: int = 64, selectors: TrafficSelectors | None = None
+        self,
+        *,
+        replay_window: int = 64,
+        sequence: int = 0,
+        selectors: TrafficSelectors | None = None,
+        lifetime: Lifetime | None = None,
     ) -> InboundAssociation:
         """The receiving end. Make it once: a second one would accept the same packets again.
 
+        ``sequence`` is what a store says was accepted before; 0 for fresh keys.
         ``selectors`` are what the peer may send, in tunnel mode: its own address, for example.
         """
         keys = self.inbound
@@ -57,7 +64,9 @@ class Session:
             self.mode,
             integrity_key=keys.integrity_key,
             replay_window=replay_window,
+            sequence=sequence,
             selectors=selectors,
+            lifetime=lifetime,
             rohc=self.compression,
         )
 
@@ -77,10 +86,16 @@ class Session:
         return outbound, inbound
 
     def outbound_association(
-        self, *, random: Callable[[int], bytes] = os.urandom
+        self,
+        *,
+        sequence: int = 0,
+        lifetime: Lifetime | None = None,
+        reserve: Callable[[int], int] | None = None,
+        random: Callable[[int], bytes] = os.urandom,
     ) -> OutboundAssociation:
         """The sending end. Make it once: a second one would use the same numbers again.
 
+        ``sequence`` and ``reserve`` are those of a store, when the SA is to survive a restart.
         ``random`` is the source of IVs that must be unpredictable (AES-CBC).
         """
         keys = self.outbound
@@ -91,6 +106,9 @@ class Session:
             keys.salt,
             self.mode,
             integrity_key=keys.integrity_key,
+            sequence=sequence,
+            lifetime=lifetime,
+            reserve=reserve,
             random=random,
         )
 

@@ -10,15 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esp import Mode, suite
+from esp import Lifetime, Mode, suite
 from esp.errors import (
+    AssociationEnded,
     AuthenticationFailed,
+    Expired,
     InvalidParameter,
     KeyingRejected,
     LocalError,
     MalformedMessage,
     PeerRefused,
     Reason,
+    Replayed,
     UnexpectedMessage,
     WeakSecret,
 )
@@ -62,6 +65,28 @@ def agree(initiator: Initiator, responder: Responder, now: float = 0.0) -> tuple
 def works(sender: Session, receiver: Session) -> bool:
     packet = sender.outbound_association().protect(PACKET, 4)
     return receiver.inbound_association().unprotect(packet).payload == PACKET
+
+
+def test_a_session_begun_before_goes_on_with_numbers_lifetime_and_reservation() -> None:
+    mine, theirs = agree(ue(), hse())
+    limits = Lifetime(hard_packets=1)
+    reserved: list[int] = []
+
+    def reserve(sequence: int) -> int:
+        reserved.append(sequence)
+        return sequence
+
+    sender = mine.outbound_association(sequence=9, lifetime=limits, reserve=reserve)
+    packet = sender.protect(PACKET, 4)
+    assert (sender.sequence, reserved) == (10, [10])
+    with pytest.raises(AssociationEnded):
+        sender.protect(PACKET, 4)
+    with pytest.raises(Replayed):
+        theirs.inbound_association(sequence=10).unprotect(packet)
+    receiver = theirs.inbound_association(sequence=9, lifetime=limits)
+    assert receiver.unprotect(packet).payload == PACKET
+    with pytest.raises(Expired):
+        receiver.unprotect(packet)
 
 
 @pytest.mark.parametrize("offer", [TUNNEL, ROHC, TRANSPORT])
