@@ -68,7 +68,11 @@ OWED_TIMES = 2
 
 
 class AtEngine:
-    """Drives one line. `syntax` is the dialect's; `log` sees every octet."""
+    """Drives one line. `syntax` is the dialect's; `log` sees every octet.
+
+    Each callback is called in the event loop and must be short. `on_event` sees whatever the parser
+    told, before the engine acts on it: for a terminal.
+    """
 
     def __init__(
         self,
@@ -81,6 +85,7 @@ class AtEngine:
         on_noise: Callable[[Noise], None] | None = None,
         on_data: Callable[[Data], None] | None = None,
         on_lost: Callable[[str], None] | None = None,
+        on_event: Callable[[Event], None] | None = None,
         time_scale: float = 1.0,
     ) -> None:
         self.syntax = syntax or Syntax()
@@ -90,6 +95,7 @@ class AtEngine:
         self.on_noise = on_noise
         self.on_data = on_data
         self.on_lost = on_lost
+        self.on_event = on_event
         self.time_scale = time_scale
         self._loop = asyncio.get_running_loop()
         self._log = log
@@ -355,6 +361,8 @@ class AtEngine:
 
     def _dispatch(self, events: list[Event]) -> None:
         for event in events:
+            if self.on_event is not None:
+                self._tell(self.on_event, event)
             if isinstance(event, Final):
                 self._on_final(event)
             elif isinstance(event, Text):

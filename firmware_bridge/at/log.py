@@ -13,9 +13,22 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-__all__ = ["AtLog", "Direction", "Entry", "mask_identities", "read_transcript", "transcript"]
+__all__ = [
+    "AtLog",
+    "Direction",
+    "Entry",
+    "escape",
+    "mask_identities",
+    "read_transcript",
+    "transcript",
+    "unescape",
+]
 
 _IDENTITY = re.compile(r"(?<![0-9A-Fa-f.])(\d{14,20}F?)(?![0-9A-Fa-f])")
+_PHONE = re.compile(r'(?<=")\+?\d{7,13}(?=",1(?:29|45|61)\b)')
+_SERIAL_ASKED = re.compile(r"AT\+CGSN(?:=0)?", re.IGNORECASE)
+_SERIAL_TOLD = re.compile(r"(?!OK$|ERROR$|AT|\+(?!CGSN)).{5,}")
+_SERIAL_KEPT = 4
 _KEPT_DIGITS = 6
 """Leading digits that stay: an IMEI's type code, an ICCID's issuer, an IMSI's network."""
 
@@ -78,7 +91,8 @@ class AtLog:
 def mask_identities(text: str) -> str:
     """Replace all but the first six digits of every number of 14 to 20 digits by `0`.
 
-    The length stays, so that a masked transcript parses as the true one.
+    So are telephone numbers (`"+43664123456",145`). The length stays, so that a masked transcript
+    parses as the true one.
     """
 
     def masked(found: re.Match[str]) -> str:
@@ -87,18 +101,24 @@ def mask_identities(text: str) -> str:
         zeros = "0" * (len(digits) - _KEPT_DIGITS - len(tail))
         return digits[:_KEPT_DIGITS] + zeros + tail
 
-    return _IDENTITY.sub(masked, text)
+    return _PHONE.sub(lambda found: "0" * len(found.group()), _IDENTITY.sub(masked, text))
 
 
 def transcript(entries: Iterable[Entry], *, mask: bool = True, times: bool = False) -> str:
     """The entries as a transcript; pieces are joined to lines first.
 
-    `times` puts the loop time of the line's last octet in front, s with microseconds.
+    `times` puts the loop time of the line's last octet in front, s with microseconds. `mask` also
+    covers the maker's serial number, which only the question (`AT+CGSN`) gives away.
     """
     lines = []
+    serial_asked = False
     for at, direction, raw in _lines(entries):
-        text = _escape(raw)
+        text = escape(raw)
         if mask:
+            if direction is Direction.TO_MODULE:
+                serial_asked = bool(_SERIAL_ASKED.fullmatch(text))
+            elif serial_asked and _SERIAL_TOLD.fullmatch(text):
+                text = text[:_SERIAL_KEPT] + re.sub(r"[0-9A-Za-z]", "0", text[_SERIAL_KEPT:])
             text = mask_identities(text)
         stamp = f"{at:.6f} " if times else ""
         lines.append(f"{stamp}{direction.value} {text}\n")
@@ -118,7 +138,7 @@ def read_transcript(text: str) -> list[tuple[Direction, bytes]]:
         match = re.match(r"(?:\d+\.\d+ )?([<>])(?: (.*))?$", line)
         if match is None:
             raise ValueError(f"line {number} of the transcript starts with neither '> ' nor '< '")
-        found.append((Direction(match.group(1)), _unescape(match.group(2) or "")))
+        found.append((Direction(match.group(1)), unescape(match.group(2) or "")))
     return found
 
 
@@ -138,7 +158,8 @@ def _lines(entries: Iterable[Entry]) -> Iterator[tuple[float, Direction, bytes]]
         yield when[direction], direction, rest
 
 
-def _escape(raw: bytes) -> str:
+def escape(raw: bytes) -> str:
+    r"""Octets as text: `\xNN` for one that is no printable ASCII, `\\` for a backslash."""
     return "".join(
         chr(octet) if 0x20 <= octet < 0x7F and octet != 0x5C else
         "\\\\" if octet == 0x5C else f"\\x{octet:02X}"
@@ -146,7 +167,9 @@ def _escape(raw: bytes) -> str:
     )  # fmt: skip
 
 
-def _unescape(text: str) -> bytes:
+def unescape(text: str) -> bytes:
+    """The octets that `escape` wrote; a character that has no octet becomes `?`."""
+
     def octet(found: re.Match[str]) -> str:
         return chr(int(found.group(1), 16)) if found.group(1) else "\\"
 

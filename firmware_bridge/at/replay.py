@@ -88,9 +88,17 @@ class ReplayLine(MemoryLine):
 
 
 def as_vector(
-    entries: Iterable[Entry], *, family: str, source: str, notes: Sequence[str] = ()
+    entries: Iterable[Entry],
+    *,
+    family: str,
+    source: str,
+    kind: str = "field-log",
+    notes: Sequence[str] = (),
 ) -> str:
-    """What was recorded as a new vector: a head, then the transcript with identities masked."""
-    head = [f"# family: {family}", "# kind: field-log", f"# source: {source}"]
+    """What was recorded as a new vector: a head, then the transcript with identities masked.
+
+    `kind`: `field-log` for a real module, `virtual` for one that is made of software.
+    """
+    head = [f"# family: {family}", f"# kind: {kind}", f"# source: {source}"]
     head += [f"# note: {note}" for note in notes]
     return "\n".join(head) + "\n" + transcript(entries, mask=True)

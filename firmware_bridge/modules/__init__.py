@@ -6,6 +6,8 @@
     registry   family name -> driver class, imported when asked for
     probe      which family a port leads to
     explain    lines in plain words
+    typed      commands that a person typed
+    operations what each operation of the contract sends, for telling its status
     dialect    how a family's tables are written; every entry names its source
     threegpp   what all families share: +CEREG, +CESQ, the timers (TS 27.007, TS 24.008)
     quectel    the behaviour that the Quectel NB-IoT families share

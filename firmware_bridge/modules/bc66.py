@@ -24,7 +24,7 @@ from firmware_bridge.modules.dialect import Family, Unsolicited, WakePolicy, tab
 from firmware_bridge.modules.quectel import QuectelNbIot
 from firmware_bridge.modules.quectel_tables import QUECTEL, QUECTEL_UNSOLICITED
 from firmware_bridge.modules.records import Status
-from firmware_bridge.modules.standard import logged
+from firmware_bridge.modules.standard import logged, logged_elsewhere
 
 __all__ = ["FAMILY", "Bc66"]
 
@@ -43,6 +43,7 @@ REQUESTS = table(
         signal="field log 12656",
         psm_off="field log 12656",
     ),
+    logged_elsewhere(QUECTEL, "radio_report", "close", on="BC660K"),
 )
 
 UNSOLICITED = (

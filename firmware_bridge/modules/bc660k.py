@@ -19,7 +19,7 @@ from firmware_bridge.modules.dialect import Family, Request, Unsolicited, WakePo
 from firmware_bridge.modules.quectel import QuectelNbIot
 from firmware_bridge.modules.quectel_tables import QUECTEL, QUECTEL_UNSOLICITED
 from firmware_bridge.modules.records import Status
-from firmware_bridge.modules.standard import logged
+from firmware_bridge.modules.standard import logged, logged_elsewhere
 
 __all__ = ["FAMILY", "Bc660k"]
 
@@ -35,6 +35,7 @@ REQUESTS = table(
         radio_on="field log 51858",
         sim_state="field log 51858: plain ERROR without a SIM",
     ),
+    logged_elsewhere(QUECTEL, "identify", "iccid", "reset", "set_apn", "sleep_events", on="BC66"),
     deep_sleep_events=Request(
         text='AT+QCFG="dsevent",1', source="Zephyr, Renode", status=DOCUMENTED
     ),
@@ -58,7 +59,7 @@ FAMILY = Family(
             "identify": DOCUMENTED,
             "attach": LOGGED,
             "detach": DOCUMENTED,
-            "registration": LOGGED,
+            "registration": DOCUMENTED,
             "radio": LOGGED,
             "counters": DOCUMENTED,
             "address": DOCUMENTED,

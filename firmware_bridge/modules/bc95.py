@@ -191,6 +191,7 @@ FAMILY = Family(
     max_payload_source="EE (SARA-N2): 512; BC95-G is said to take 1358 [unproven]",
     sleep_loses_sockets=False,
     boot_s=20.0,
+    final_per_command=True,
 )
 
 

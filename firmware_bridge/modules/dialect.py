@@ -154,6 +154,8 @@ class Family:
     """Questions to find the place after a time-out; () for the 3GPP ones."""
     command_gap_s: float = 0.0
     """Pause between commands, s."""
+    final_per_command: bool = False
+    """Commands joined with `;` get a final result each, not one together."""
 
     def request(self, operation: str) -> Request:
         """The command of `operation`. Raises `NotSupported`."""

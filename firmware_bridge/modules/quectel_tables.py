@@ -53,7 +53,7 @@ QUECTEL: Mapping[str, Request] = table(
     radio_report=Request(
         text="AT+QENG=0",
         answer=r"\+QENG: ?[01],",
-        source="issue 917 (BC660K)",
+        source="issue 917",
         status=LOGGED,
         note="0,earfcn,offset,pci,cell,rsrp,rsrq,rssi,sinr,band,tac,ecl,txpower,mode",
     ),

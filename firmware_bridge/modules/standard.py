@@ -12,7 +12,7 @@ from dataclasses import replace
 from firmware_bridge.modules.dialect import Request, table
 from firmware_bridge.modules.records import Status
 
-__all__ = ["STANDARD", "logged"]
+__all__ = ["STANDARD", "logged", "logged_elsewhere"]
 
 DOCUMENTED = Status.DOCUMENTED
 
@@ -153,4 +153,12 @@ def logged(known: Mapping[str, Request], **sources: str) -> dict[str, Request]:
     return {
         name: replace(known[name], source=source, status=Status.FIELD_LOGGED)
         for name, source in sources.items()
+    }
+
+
+def logged_elsewhere(known: Mapping[str, Request], *names: str, on: str) -> dict[str, Request]:
+    """Entries of `known` whose log is of another family, `on`: documented here, no more."""
+    return {
+        name: replace(known[name], source=f"{known[name].source}, on a {on}", status=DOCUMENTED)
+        for name in names
     }

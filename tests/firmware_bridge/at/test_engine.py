@@ -19,6 +19,7 @@ from firmware_bridge.at import (
     BodyRule,
     Command,
     Direction,
+    Event,
     FollowUp,
     Noise,
     Syntax,
@@ -472,5 +473,29 @@ def test_resynchronising_drops_what_is_still_to_come(scripted: Any) -> None:
         assert [noise.data for noise in bench.noises] == [b"OK"]
         await bench.engine.resynchronise()
         assert not bench.engine.busy
+
+    scripted.virtually(main)
+
+
+def test_an_observer_sees_everything_in_the_order_in_which_it_came(scripted: Any) -> None:
+    async def main() -> None:
+        seen: list[tuple[str, str]] = []
+
+        def observe(event: Event) -> None:
+            seen.append((type(event).__name__, getattr(event, "text", "")))
+
+        bench = Bench(scripted, on_event=observe)
+        bench.module.echo = True
+        bench.module.on("AT+CSQ", "+CEREG: 1|+CSQ: 18,99|OK")
+        await bench.engine.execute(Command(text="AT+CSQ", bare=True))
+        bench.module.say("what")
+        await asyncio.sleep(1)
+        assert seen == [
+            ("Echo", "AT+CSQ"),
+            ("Urc", "+CEREG: 1"),
+            ("Text", "+CSQ: 18,99"),
+            ("Final", "OK"),
+            ("Noise", ""),
+        ]
 
     scripted.virtually(main)

@@ -126,3 +126,28 @@ def test_small_helpers() -> None:
     assert unquote('"') == '"'
     assert after_colon("+CSQ:18,99") == after_colon("+CSQ: 18,99") == "18,99"
     assert after_colon("REBOOTING") == "REBOOTING"
+
+
+def test_telephone_and_serial_numbers_are_masked_and_cell_identities_are_not() -> None:
+    log = AtLog()
+    told = (
+        (Direction.TO_MODULE, b"AT+CGSN\r"),
+        (Direction.FROM_MODULE, b"AT+CGSN\r\r\nMPA19BD1P000001\r\n\r\n+CSCON: 1\r\n\r\nOK\r\n"),
+        (Direction.TO_MODULE, b"AT+CNUM\r"),
+        (Direction.FROM_MODULE, b'+CNUM: ,"+43664123456",145\r\n'),
+        (Direction.FROM_MODULE, b'+CEREG: 5,1,"5B57","01250123",9\r\nBC66NBR01A10\r\n'),
+    )
+    for at, (direction, data) in enumerate(told):
+        log.record(float(at), direction, data)
+    assert log.transcript().splitlines() == [
+        "> AT+CGSN",
+        "< AT+CGSN",
+        "< MPA100000000000",
+        "< +CSCON: 1",
+        "< OK",
+        "> AT+CNUM",
+        '< +CNUM: ,"000000000000",145',
+        '< +CEREG: 5,1,"5B57","01250123",9',
+        "< BC66NBR01A10",
+    ]
+    assert "MPA19BD1P000001" in log.transcript(mask=False)
