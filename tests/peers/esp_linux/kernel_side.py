@@ -17,12 +17,13 @@ US4, US6 = "192.0.2.2", "2001:db8::2"
 PEER4, PEER6 = "192.0.2.1", "2001:db8::1"
 INNER = {4: ("10.99.2.1", "10.99.1.1"), 6: ("fd99:2::1", "fd99:1::1")}
 UDP_ENCAP, UDP_ENCAP_ESPINUDP, SOL_UDP = 100, 2, 17
+IN_FLIGHT = 10
 
 
 def run(*command: str, text: str | None = None) -> str:
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     if done.returncode:
-        say("FAILED", " ".join(command), (text or "")[:200], done.stderr.strip()[:300])
+        say("FAILED", " ".join(command), done.stderr.strip()[:500])
     return done.stdout
 
 
@@ -84,26 +85,30 @@ def echoes(cell: dict[str, Any]) -> int:
     came = 0
     with socket.socket(family, socket.SOCK_DGRAM) as sock:
         sock.bind((mine, 0))
-        sock.settimeout(0.5)
-        for number in range(cell["echoes"]):
-            message = b"%d " % number * (1 + number % 50)
-            if not echoed(sock, message, (theirs, cell["port"])):
+        sock.settimeout(0.3)
+        messages = [b"%d " % n * (1 + n % 50) for n in range(cell["echoes"])]
+        for start in range(0, len(messages), IN_FLIGHT):
+            group = set(messages[start : start + IN_FLIGHT])
+            left = unanswered(sock, group, (theirs, cell["port"]))
+            came += len(group) - len(left)
+            if left:
                 break
-            came += 1
     return came
 
 
-def echoed(sock: socket.socket, message: bytes, to: tuple[str, int]) -> bool:
-    """The virtual network between the kernels loses a packet now and then: send it again."""
-    for _ in range(4):
-        sock.sendto(message, to)
+def unanswered(sock: socket.socket, group: set[bytes], to: tuple[str, int]) -> set[bytes]:
+    """Send a few at once; the virtual network loses one now and then, so send those again."""
+    left = set(group)
+    for _ in range(8):
+        for message in left:
+            sock.sendto(message, to)
         try:
-            while sock.recv(9000) != message:
-                continue
+            while left:
+                left.discard(sock.recv(9000))
         except OSError:
             continue
-        return True
-    return False
+        break
+    return left
 
 
 def main() -> None:
@@ -115,9 +120,8 @@ def main() -> None:
     run("ip", "route", "add", "10.99.1.0/24", "via", PEER4, "src", "10.99.2.1")
     run("ip", "-6", "route", "add", "fd99:1::/64", "via", PEER6, "src", "fd99:2::1")
     states, policies = configuration(cells)
-    for text in (states, policies):
-        for line in text.splitlines():
-            run("ip", "-batch", "-", text=f"xfrm {line}\n")
+    lines = [f"xfrm {line}" for line in (states + policies).splitlines()]
+    run("ip", "-force", "-batch", "-", text="\n".join(lines) + "\n")
     listeners = []
     for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
         sock = socket.socket(family, socket.SOCK_DGRAM)
