@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
-from math import inf
 from typing import NamedTuple
 
 from rohc import framing
 from rohc.channel import Channel, Mode, Profile, mode_of
 from rohc.compression.acknowledge import apply
+from rohc.compression.classify import Classifier
 from rohc.compression.context import CompressorContext
 from rohc.compression.encode import (
     Encoded,
@@ -19,24 +19,20 @@ from rohc.compression.encode import (
     encode_plain,
 )
 from rohc.compression.encode_rtp import encode_rtp
-from rohc.compression.heuristic import PACKETS as RTP_PACKETS
-from rohc.compression.heuristic import RtpHeuristic
+from rohc.compression.hot import leave, prepare, refresh_due
 from rohc.compression.observe import observe
 from rohc.compression.settings import Settings
-from rohc.compression.steady import Steady, Steady4, Steady6
+from rohc.compression.steady import Steady
 from rohc.encoding.crc import CRC8, fcs32
 from rohc.encoding.ip_id import offset_of
 from rohc.errors import MalformedPacket, RohcUsageError, UnsupportedProfile
 from rohc.feedback import Feedback, next_element, read_feedback
 from rohc.formats.base import CCE, CCE_NAMES
 from rohc.headers.chain import Headers, Transport
-from rohc.headers.parse import parse_ip_chain, parse_rtp, parse_transport
-from rohc.profiles.registry import spec_of
 from rohc.profiles.spec import Spec
 
 __all__ = ["Choice", "Compressor"]
 
-_NEVER = 1 << 60
 _REJECTED_MAX = 64
 """How many flows that the peer rejected are remembered."""
 _ONLY_SN = "only the sequence number is new"
@@ -135,7 +131,7 @@ class Compressor:
         self._by_cid: dict[int, CompressorContext] = {}
         self._steady: dict[bytes, CompressorContext] = {}
         self._queued: list[bytes] = []
-        self._heuristic = RtpHeuristic()
+        self._classifier = Classifier(self._allowed, self.settings)
         self._rejected: dict[bytes, None] = {}
         self._clock_resolution_ms = 0
         self.feedback_ignored = 0
@@ -247,7 +243,7 @@ class Compressor:
             self.feedback_ignored += 1
             return
         if context.steady is not None and context.headers is not None:
-            self._leave_steady(context, context.headers)
+            leave(context, context.headers, self.settings)
         if feedback.protected and (feedback.reject or feedback.context_memory):
             self._reject(context)
             return
@@ -297,7 +293,7 @@ class Compressor:
     def _compress_thoroughly(self, packet: bytes, now: float | None) -> bytes:
         if not packet:
             raise RohcUsageError("an empty packet cannot be compressed")
-        headers, spec, why = self._classify(packet)
+        headers, spec, why = self._classifier.classify(packet)
         if headers is not None:
             headers.payload_octets = len(packet) - headers.size
         if headers is None or spec is None:
@@ -311,52 +307,11 @@ class Compressor:
             why = "first packet of a flow"
         context.last_used = self._packets
         encoded, why = self._encode(context, spec, headers, packet, now, why)
-        self._prepare_steady(context, spec, headers, packet, encoded)
+        if encoded.name == "UO-0" and prepare(
+            context, spec, headers, packet, self.settings, self._large
+        ):
+            self._steady[context.steady_key] = context
         return self._framed(context, encoded, packet[headers.size :], why)
-
-    def _classify(self, packet: bytes) -> tuple[Headers | None, Spec | None, str]:
-        """The headers and the profile that fits them, or the reason why there is none."""
-        headers = parse_ip_chain(packet)
-        if headers is None:
-            return None, None, "no IP header that can be compressed"
-        if parse_transport(packet, headers):
-            profile = _PROFILES[headers.transport]
-            with_rtp = _WITH_RTP.get(profile)
-            if (
-                with_rtp in self._allowed
-                and self._may_be_rtp(packet, headers)
-                and len(headers.levels) <= 2
-                and parse_rtp(packet, headers)
-            ):
-                return (
-                    headers,
-                    spec_of(Profile.RTP if profile == Profile.UDP else Profile.UDP_LITE_RTP),
-                    "",
-                )
-            if profile in self._allowed:
-                spec = spec_of(profile)
-                if len(headers.levels) <= spec.levels_max:
-                    return headers, spec, ""
-            headers.transport = Transport.NONE
-            headers.size = sum(level.octets for level in headers.levels)
-        if Profile.IP in self._allowed:
-            # RFC 3843 section 3.1: the chain would go on, but what follows is no header for it.
-            last = headers.levels[-1]
-            last.ends_chain = last.protocol in (4, 41)
-            return headers, spec_of(Profile.IP), ""
-        return None, None, "no profile of the channel fits these headers"
-
-    def _may_be_rtp(self, packet: bytes, headers: Headers) -> bool:
-        settings = self.settings
-        if headers.destination_port in settings.rtp_ports:
-            return True
-        if not settings.rtp_heuristic:
-            return False
-        level = headers.levels[-1]
-        addresses = level.source << 128 | level.destination
-        ports = headers.source_port << 16 | headers.destination_port
-        key = (addresses << 32 | ports).to_bytes(36, "big")
-        return self._heuristic.is_rtp(key, headers.destination_port, packet[headers.size :])
 
     def _encode(
         self,
@@ -371,7 +326,7 @@ class Compressor:
         last = context.headers
         context.now = now
         if context.steady is not None and last is not None:
-            self._leave_steady(context, last)
+            leave(context, last, settings)
         if last is None:
             self._start(context, spec, headers)
         else:
@@ -381,7 +336,7 @@ class Compressor:
             why = observe(context, spec, headers, last, settings, time_stride)
         context.quiet -= context.quiet > 0
         news = bool(why) or context.news_sn < 0
-        refresh = self._refresh_due(context, now)
+        refresh = refresh_due(context, now, self.settings)
         if headers.checksum_present and not headers.checksum:
             # An IR or IR-DYN packet with a zero checksum would say that none is in use.
             refresh = ""
@@ -474,21 +429,6 @@ class Compressor:
         else:
             headers.sn = headers.sequence
 
-    def _refresh_due(self, context: CompressorContext, now: float | None) -> str:
-        """Which refresh U-mode asks for now (RFC 3095 section 5.3.1.1.2)."""
-        if context.mode != Mode.UNIDIRECTIONAL:
-            return ""
-        settings = self.settings
-        if 0 < settings.ir_refresh_packets <= context.since_ir:
-            return "IR"
-        if now is not None and 0 < settings.ir_refresh_s <= now - context.ir_at:
-            return "IR"
-        if 0 < settings.fo_refresh_packets <= context.since_fo:
-            return "IR-DYN"
-        if now is not None and 0 < settings.fo_refresh_s <= now - context.fo_at:
-            return "IR-DYN"
-        return ""
-
     # Profile 0x0000 -----------------------------------------------------------------------
 
     def _uncompressed(self, packet: bytes, now: float | None, why: str) -> bytes:
@@ -503,7 +443,7 @@ class Compressor:
             context = self._new_flow(b"", None)
             context.ir_left = self.settings.optimistic_repeats
         context.last_used = self._packets
-        refresh = self._refresh_due(context, now)
+        refresh = refresh_due(context, now, self.settings)
         context.since_ir += 1
         context.since_fo = 0
         # A first octet that the framework reserves would not be read as a Normal packet.
@@ -554,94 +494,6 @@ class Compressor:
             return octets[:1] + context.cid_octets + octets[1:] + payload
         return context.cid_octets + octets + payload
 
-    # The hot path -------------------------------------------------------------------------
-
-    def _prepare_steady(
-        self,
-        context: CompressorContext,
-        spec: Spec,
-        headers: Headers,
-        packet: bytes,
-        encoded: Encoded,
-    ) -> None:
-        """Let the next packets of a settled UDP flow take the hot path."""
-        level = headers.levels[0]
-        tracker = context.trackers[0]
-        if (
-            spec.number != Profile.UDP
-            or len(headers.levels) > 1
-            or level.extensions
-            or context.ir_left
-            or context.dyn_left
-            or context.long_crc_left
-            or context.always_long_crc
-            # A flow that may yet turn out to be RTP must be looked at.
-            or (self.settings.rtp_heuristic and context.sent <= RTP_PACKETS)
-            or context.mode == Mode.RELIABLE
-            or tracker.pending()
-            or tracker.strikes
-            or encoded.name != "UO-0"
-        ):
-            return
-        steady: Steady
-        if level.version == 4:
-            offset = offset_of(level.identification, headers.sn, bool(level.nbo))
-            if not level.rnd and not tracker.offsets.agrees(offset):
-                return
-            steady = Steady4(
-                context.cid_octets,
-                self._large,
-                headers.checksum_present,
-                level,
-                packet,
-                offset,
-            )
-            context.steady_key = packet[12:24]
-        else:
-            steady = Steady6(context.cid_octets, self._large, headers.checksum_present, packet)
-            context.steady_key = packet[8:44]
-        self._steady[context.steady_key] = context
-        steady.sn = headers.sn
-        steady.budget = self._packets_until_refresh(context)
-        context.steady = steady
-        settings = self.settings
-        context.refresh_at = inf
-        if context.mode == Mode.UNIDIRECTIONAL:
-            if settings.ir_refresh_s:
-                context.refresh_at = context.ir_at + settings.ir_refresh_s
-            if settings.fo_refresh_s:
-                context.refresh_at = min(context.refresh_at, context.fo_at + settings.fo_refresh_s)
-
-    def _packets_until_refresh(self, context: CompressorContext) -> int:
-        budget = _NEVER
-        if context.mode == Mode.UNIDIRECTIONAL:
-            if self.settings.ir_refresh_packets:
-                budget = self.settings.ir_refresh_packets - context.since_ir
-            if self.settings.fo_refresh_packets:
-                budget = min(budget, self.settings.fo_refresh_packets - context.since_fo)
-        return budget
-
-    def _leave_steady(self, context: CompressorContext, last: Headers) -> None:
-        """Bring the context up to the packets that took the hot path."""
-        steady = context.steady
-        context.steady = None
-        if steady is None:
-            return
-        went = (steady.sn - last.sn) & 0xFFFF
-        if not went:
-            return
-        level = last.levels[0]
-        if level.version == 4 and not level.rnd:
-            offset = context.trackers[0].offsets.values[-1]
-            counter = (steady.sn + offset) & 0xFFFF
-            level.identification = counter if level.nbo else (counter >> 8) | (counter & 255) << 8
-        last.sn = steady.sn
-        if last.checksum_present:
-            context.zero_checksums = 0
-        count = self._packets_until_refresh(context) - steady.budget
-        context.since_ir += count
-        context.since_fo += count
-
     def _forget_steady(self, context: CompressorContext) -> None:
         context.steady = None
         if self._steady.get(context.steady_key) is context:
@@ -650,11 +502,3 @@ class Compressor:
 
 def _last_used(context: CompressorContext) -> int:
     return context.last_used
-
-
-_WITH_RTP = {Profile.UDP: Profile.RTP, Profile.UDP_LITE: Profile.UDP_LITE_RTP}
-_PROFILES = {
-    Transport.UDP: Profile.UDP,
-    Transport.ESP: Profile.ESP,
-    Transport.UDP_LITE: Profile.UDP_LITE,
-}

@@ -15,6 +15,7 @@ from rohc.decompression.context import (
 )
 from rohc.decompression.initial import Initial, read_ir, read_ir_dyn, verify_crc8
 from rohc.decompression.policy import Policy, differs
+from rohc.decompression.reassembly import Reassembly
 from rohc.decompression.received import Received, take_apart
 from rohc.decompression.reconstruct import Candidate
 from rohc.decompression.repair import (
@@ -25,7 +26,6 @@ from rohc.decompression.repair import (
     find_reliably,
 )
 from rohc.decompression.steady import Steady4, Steady6
-from rohc.encoding.crc import fcs32
 from rohc.errors import (
     CrcFailure,
     MalformedPacket,
@@ -99,7 +99,7 @@ class Decompressor:
         self._max_cid = channel.max_cid
         self._allowed = frozenset(int(profile) for profile in channel.profiles)
         self._unsupported: set[int] = set()
-        self._segments: list[bytes] = []
+        self._reassembly = Reassembly(channel.mrru)
         self._clock = Clock()
         self._policy = Policy(self.mode, self._large, clock_resolution_ms)
         self._contexts: dict[int, DecompressorContext] = {}
@@ -125,7 +125,7 @@ class Decompressor:
         """
         if not data:
             raise RohcUsageError("an empty packet cannot be decompressed")
-        made = self._hot(data, now) if late_by is None and not self._segments else None
+        made = self._hot(data, now) if late_by is None and not self._reassembly.under_way else None
         if made is not None:
             return made
         at = 0
@@ -187,13 +187,13 @@ class Decompressor:
     ) -> Decompressed:
         """Steps 5 to 12 of RFC 3095 section 5.2.6, on a packet without padding and feedback."""
         if framed[0] & 0xFE == framing.SEGMENT:
-            unit = self._segment(framed)
+            unit = self._reassembly.take(framed)
             if unit is None:
                 return Decompressed(None, b"", received, "segment", -1, -1, 1)
             framed = unit
         else:
-            self._segments.clear()
-        cid, octets, body = self._split_cid(framed)
+            self._reassembly.abort()
+        cid, octets, body = framing.split_cid(framed, self._large)
         if cid > self._max_cid:
             raise MalformedPacket(f"CID {cid} is above MAX_CID {self._max_cid}")
         context = self._contexts.get(cid)
@@ -217,52 +217,6 @@ class Decompressor:
                 raise MalformedPacket(f"no Normal packet begins with 0x{first:02x}", cid=cid)
             return Decompressed(body, b"", received, "Normal", cid, 0, octets)
         return self._compressed(context, context.spec, body, octets, received, now, late_by)
-
-    def _segment(self, framed: bytes) -> bytes | None:
-        """Take a segment; the reconstructed packet behind the last one (RFC 5795 5.2.5)."""
-        mrru = self.channel.mrru
-        if not mrru:
-            raise MalformedPacket(
-                "a segment on a channel without segmentation", hint="set the channel's mrru"
-            )
-        self._segments.append(framed[1:])
-        if sum(len(segment) for segment in self._segments) > mrru:
-            self._segments.clear()
-            raise MalformedPacket(f"segments of more than the channel's mrru of {mrru} octets")
-        if not framed[0] & 1:
-            return None
-        unit = b"".join(self._segments)
-        self._segments.clear()
-        if len(unit) <= 4:
-            raise MalformedPacket("a reconstructed unit of 4 octets or less")
-        packet = unit[:-4]
-        if fcs32(packet) != unit[-4:]:
-            raise CrcFailure("the CRC of a reconstructed unit does not match")
-        first = packet[0]
-        if first == framing.PADDING or first & 0xF8 == framing.FEEDBACK:
-            raise MalformedPacket("padding or feedback in a reconstructed unit")
-        if first & 0xFE == framing.SEGMENT:
-            raise MalformedPacket("a segment in a reconstructed unit")
-        return packet
-
-    def _split_cid(self, framed: bytes) -> tuple[int, int, bytes]:
-        """The CID, how many octets it takes, and the packet without them."""
-        first = framed[0]
-        if not self._large:
-            if first & 0xF0 != framing.ADD_CID:
-                return 0, 0, framed
-            if len(framed) < 2:
-                raise MalformedPacket("the packet ends behind its Add-CID octet")
-            second = framed[1]
-            if second & 0xF0 == framing.ADD_CID or second & 0xF8 == framing.FEEDBACK:
-                raise MalformedPacket("an Add-CID octet stands before no header")
-            return first & 0x0F, 1, framed[1:]
-        if first & 0xF0 == framing.ADD_CID:
-            raise MalformedPacket("an Add-CID octet on a channel with large CIDs")
-        cid, octets = framing.read_large_cid(framed, 1)
-        return cid, octets, framed[:1] + framed[1 + octets :]
-
-    # IR and IR-DYN ------------------------------------------------------------------------
 
     def _profile(self, body: bytes) -> Profile:
         if len(body) < 3:

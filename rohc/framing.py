@@ -24,6 +24,7 @@ __all__ = [
     "cid_octets",
     "read_feedback_element",
     "read_large_cid",
+    "split_cid",
 ]
 
 PADDING = 0xE0
@@ -76,3 +77,29 @@ def read_feedback_element(data: bytes, at: int) -> tuple[bytes, int]:
     if behind > len(data):
         raise MalformedPacket("a feedback element is cut short")
     return data[at:behind], behind
+
+
+def split_cid(framed: bytes, large: bool) -> tuple[int, int, bytes]:
+    """The CID, how many octets it takes, and the packet without them (5.2.6, steps 2, 7 and 8).
+
+    Args:
+        framed: a packet without padding and feedback in front.
+        large: whether the channel has large CIDs.
+
+    Raises:
+        MalformedPacket: the CID is cut short, or there is one where none may be.
+    """
+    first = framed[0]
+    if not large:
+        if first & 0xF0 != ADD_CID:
+            return 0, 0, framed
+        if len(framed) < 2:
+            raise MalformedPacket("the packet ends behind its Add-CID octet")
+        second = framed[1]
+        if second & 0xF0 == ADD_CID or second & 0xF8 == FEEDBACK:
+            raise MalformedPacket("an Add-CID octet stands before no header")
+        return first & 0x0F, 1, framed[1:]
+    if first & 0xF0 == ADD_CID:
+        raise MalformedPacket("an Add-CID octet on a channel with large CIDs")
+    cid, octets = read_large_cid(framed, 1)
+    return cid, octets, framed[:1] + framed[1 + octets :]

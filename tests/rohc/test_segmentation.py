@@ -78,7 +78,7 @@ def test_a_damaged_segment_is_caught_and_passes_when_the_check_is_off(
     with pytest.raises(CrcFailure, match="reconstructed"):
         for segment in [*sent[:-1], damaged]:
             decompressor.decompress(segment)
-    monkeypatch.setattr("rohc.decompressor.fcs32", lambda data: damaged[-4:])
+    monkeypatch.setattr("rohc.decompression.reassembly.fcs32", lambda data: damaged[-4:])
     for segment in sent[:-1]:
         decompressor.decompress(segment)
     assert decompressor.decompress(damaged).packet != PACKET
@@ -99,4 +99,4 @@ def test_segments_beyond_mrru_do_not_pile_up() -> None:
     with pytest.raises(MalformedPacket, match="50"):
         for _ in range(10):
             decompressor.decompress(b"\xfe" + bytes(20))
-    assert sum(len(segment) for segment in decompressor._segments) <= 50
+    assert decompressor._reassembly.octets <= 50
