@@ -72,6 +72,13 @@ RtpHeuristic = Annotated[
     bool,
     typer.Option("--rtp-heuristic", help="Take flows for RTP whose first packets look like it."),
 ]
+TimeStride = Annotated[
+    int,
+    typer.Option(
+        "--time-stride-ms",
+        help="Time of one RTP timestamp stride, for timer-based compression in O and R; 0: none.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace OUT if it exists.")]
 IrRefresh = Annotated[
@@ -172,6 +179,7 @@ def compress(
     ] = 0.0,
     rtp_ports: RtpPorts = None,
     rtp_heuristic: RtpHeuristic = False,
+    time_stride_ms: TimeStride = 0,
     reordering: Reordering = False,
     static_ip_id: StaticIpId = False,
     first_sn: Annotated[
@@ -208,6 +216,7 @@ def compress(
         fo_refresh_s=fo_refresh_s,
         rtp_ports=frozenset(rtp_ports or ()),
         rtp_heuristic=rtp_heuristic,
+        time_stride_ms=time_stride_ms,
         reordering_expected=reordering,
         static_ip_id=static_ip_id,
         first_sn=first_sn,
@@ -350,6 +359,7 @@ def stats(
     fo_refresh: FoRefresh = 50,
     rtp_ports: RtpPorts = None,
     rtp_heuristic: RtpHeuristic = False,
+    time_stride_ms: TimeStride = 0,
     reordering: Reordering = False,
     static_ip_id: StaticIpId = False,
     json_output: Json = False,
@@ -374,6 +384,7 @@ def stats(
                 fo_refresh_packets=fo_refresh,
                 rtp_ports=frozenset(rtp_ports or ()),
                 rtp_heuristic=rtp_heuristic,
+                time_stride_ms=time_stride_ms,
                 reordering_expected=reordering,
                 static_ip_id=static_ip_id,
                 first_sn=0,

@@ -138,7 +138,9 @@ class Pair:
         self, channel: rohc.Channel, *, mode: str, segment_octets: int = 0, **settings: Any
     ) -> None:
         self.compressor = rohc.Compressor(channel, mode=mode, **settings)
-        self.decompressor = rohc.Decompressor(channel, mode=mode)
+        # The compressor uses the clock only once the decompressor has told how fine its own is.
+        resolution_ms = 1 if settings.get("time_stride_ms") else 0
+        self.decompressor = rohc.Decompressor(channel, mode=mode, clock_resolution_ms=resolution_ms)
         self._segment_octets = segment_octets
 
     def send(self, packet: bytes, now: float | None) -> Sent:

@@ -328,6 +328,33 @@ def test_rtp_is_recognised_where_that_is_asked_for(
     assert max(counts["profiles"], key=counts["profiles"].get) == profile
 
 
+def test_talk_spurts_cost_less_with_the_clock_and_come_back(testbed: Run, tmp_path: Path) -> None:
+    path = tmp_path / "voice.pcapng"
+    packets: list[bytes] = []
+    with PcapngWriter(path) as writer:
+        interface = writer.add_interface("voice", link_type=LinkType.RAW)
+        for number in range(200):
+            ticks = number + 157 * (number // 20)  # of 20 ms; silence after each 20 packets
+            head = struct.pack("!BBHII", 0x80, 96, 1000 + number, 160 * ticks, 0xDEADBEEF)
+            packets.append(
+                build_udp_packet(
+                    *("192.0.2.1", "198.51.100.7", 40_000, 5004),
+                    head + bytes(20),
+                    identification=number,
+                )
+            )
+            writer.write_packet(interface, packets[-1], ticks * 20_000_000)
+    headers = []
+    for extra in ([], ["--time-stride-ms", "20"]):
+        options = ["--mode", "O", "--rtp-port", "5004", "--force", "--json", *extra]
+        done = testbed("rohc", "compress", str(path), "a.pcapng", *options)
+        assert done.code == 0, done.out
+        headers.append(done.json["header_octets"]["after"])
+        assert testbed("rohc", "decompress", "a.pcapng", "b.pcapng", "--force").code == 0
+        assert [packet for _, packet in ip_packets(tmp_path / "b.pcapng")] == packets
+    assert headers[1] < headers[0]
+
+
 def test_the_first_sequence_number_can_be_chosen(testbed: Run) -> None:
     testbed("rohc", "compress", str(THERMOSTAT), "a.pcapng", "--first-sn", "4660")
     (first,) = testbed("rohc", "explain", "a.pcapng", "-n", "1", "--json").json["packets"]
