@@ -33,6 +33,8 @@ from rohc.profiles.spec import Spec
 
 __all__ = ["Choice", "Compressor"]
 
+_BEFORE_STEADY = frozenset(("UO-0", "IR", "IR-DYN"))
+"""Packet types behind which nothing is left to tell when no counter says so."""
 _REJECTED_MAX = 64
 """How many flows that the peer rejected are remembered."""
 _ONLY_SN = "only the sequence number is new"
@@ -307,7 +309,7 @@ class Compressor:
             why = "first packet of a flow"
         context.last_used = self._packets
         encoded, why = self._encode(context, spec, headers, packet, now, why)
-        if encoded.name == "UO-0" and prepare(
+        if encoded.name in _BEFORE_STEADY and prepare(
             context, spec, headers, packet, self.settings, self._large
         ):
             self._steady[context.steady_key] = context

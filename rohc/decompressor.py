@@ -386,6 +386,8 @@ class Decompressor:
         context.begin(headers, self._ahead(context, headers))
         context.suspended = False
         context.lists = initial.lists
+        if context.spec is not None and name == "IR-DYN":
+            self._prepare_steady(context, context.spec, raw)
         signalled = initial.mode if initial.mode else -1
         feedback = self._policy.verified(context, name, changed, signalled, 16)
         number = 0 if context.spec is None else int(context.spec.number)

@@ -48,7 +48,7 @@ def prepare(
     """Let the next packets of a settled UDP flow take the hot path.
 
     Args:
-        context: the flow, whose last packet was a UO-0.
+        context: the flow, whose last packet was a UO-0, an IR or an IR-DYN packet.
         spec: its profile.
         headers: that packet's headers.
         packet: that packet.

@@ -314,3 +314,11 @@ def test_no_feedback_octets_raise_or_break_the_round_trip(octets: bytes, large: 
             compressor.deliver_feedback(result.feedback)
     with contextlib.suppress(RohcError):
         read_feedback(octets, large)
+
+
+def test_an_ack_for_a_packet_of_the_hot_path_counts() -> None:
+    compressor = Compressor(Channel(), first_sn=0, optimistic_repeats=1, fo_refresh_packets=0)
+    for number in range(40):
+        compress(compressor, packet(number))
+    compressor.deliver_feedback(write_feedback_1(0, False, 20))
+    assert compressor._by_cid[0].sn_floor == 20
