@@ -12,6 +12,9 @@ from rohc import Channel, Decompressor
 COUNTS = {
     "cap-ctxreuse.jsonl": 20,
     "cap-packettypes.jsonl": 39,
+    "cap-rare.jsonl": 4,
+    "cap-rfc3095.jsonl": 58,
+    "cap-tcp.jsonl": 9,
     "interop-foreign.jsonl": 1,
     "syn-esp.jsonl": 16,
     "syn-ip.jsonl": 7,
@@ -22,6 +25,9 @@ COUNTS = {
     "syn-uncompressed.jsonl": 2,
 }
 """Streams of the RFC 3095 family without TCP, per file."""
+
+
+OWN = own_streams("udp-u-mode.jsonl") + own_streams("other-profiles.jsonl")
 
 
 def channel_of(stream: dict[str, Any]) -> Channel:
@@ -52,9 +58,7 @@ def test_every_recorded_stream_is_decompressed_octet_for_octet(name: str) -> Non
     assert right == COUNTS[name]
 
 
-@pytest.mark.parametrize(
-    "stream", own_streams("udp-u-mode.jsonl"), ids=lambda stream: stream["name"]
-)
+@pytest.mark.parametrize("stream", OWN, ids=lambda stream: stream["name"])
 def test_the_streams_worked_out_by_hand_are_decompressed(stream: dict[str, Any]) -> None:
     decompressor = Decompressor(channel_of(stream), mode="U")
     for packet in stream["packets"]:
@@ -63,9 +67,7 @@ def test_the_streams_worked_out_by_hand_are_decompressed(stream: dict[str, Any])
         assert result.packet_type == packet["type"], packet["meaning"]
 
 
-@pytest.mark.parametrize(
-    "stream", own_streams("udp-u-mode.jsonl"), ids=lambda stream: stream["name"]
-)
+@pytest.mark.parametrize("stream", OWN, ids=lambda stream: stream["name"])
 def test_padding_in_front_of_a_packet_is_skipped(stream: dict[str, Any]) -> None:
     decompressor = Decompressor(channel_of(stream), mode="U")
     for packet in stream["packets"]:
