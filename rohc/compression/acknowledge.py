@@ -13,7 +13,7 @@ them nor forged ones make refreshes come faster.
 
 from __future__ import annotations
 
-from rohc.channel import Mode
+from rohc.channel import Mode, Profile
 from rohc.compression.context import CompressorContext
 from rohc.compression.settings import Settings
 from rohc.feedback import Feedback
@@ -22,6 +22,7 @@ from rohc.profiles.spec import Spec
 
 __all__ = ["apply"]
 
+_MAY_DECLINE = frozenset((Profile.IP, Profile.UDP_LITE_RTP, Profile.UDP_LITE))
 RELIABLE_WIDTH = 64
 """R-mode: how many references may wait for an ACK; more are not sent."""
 QUIET_PACKETS = 4
@@ -111,6 +112,10 @@ def _move(
             reached = (headers.sn - sn) & spec.sn_mask
             if reached <= (headers.sn - context.transition_sn) & spec.sn_mask:
                 context.transition_pending = False
+        return
+    if wanted > settings.mode and spec.number in _MAY_DECLINE:
+        # RFC 3843 section 3.4, RFC 4019 section 5.6: Mode 0 cancels the transition.
+        context.cancel_left = settings.optimistic_repeats
         return
     if context.transition_pending or not Mode.UNIDIRECTIONAL <= wanted <= settings.mode:
         # RFC 3095 section 5.6.1: requests during a transition are ignored.

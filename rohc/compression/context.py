@@ -84,6 +84,7 @@ class CompressorContext:
         cce, cce_left: CCE(ON) or CCE(OFF), and how many more packets have that type (RFC 4019).
         coverage_run: packets in a row whose checksum coverage could have been left out.
         long_crc_left: how many more packets must have a CRC of 7 or 8 bits.
+        cancel_left: how many more packets decline a mode transition.
         always_long_crc: all packets must have one.
         quiet: packets in which a NACK is passed over.
         transition_pending: C_TRANS is P (RFC 3095 section 5.6.1).
@@ -103,6 +104,7 @@ class CompressorContext:
 
     __slots__ = (
         "always_long_crc",
+        "cancel_left",
         "cce",
         "cce_left",
         "cid",
@@ -169,6 +171,7 @@ class CompressorContext:
         self.coverage_run = 0
         self.long_crc_left = 0
         self.always_long_crc = False
+        self.cancel_left = 0
         self.sent = 0
         self.rtp_left = 0
         self.stride_left = 0
@@ -187,6 +190,14 @@ class CompressorContext:
         self.sn_window.width = width
         self.timestamps.width = width
         self.ir_left = repeats
+
+    def mode_field(self) -> int:
+        """The Mode field of the next packet that has one; 0 cancels a mode transition."""
+        return 0 if self.cancel_left else int(self.mode)
+
+    def must_tell_mode(self) -> bool:
+        """Whether the next packet is to have a Mode field."""
+        return self.transition_pending or self.cancel_left > 0
 
     def crc_bits_needed(self, form: Compressed) -> int:
         """How wide the CRC of a format must be now."""

@@ -91,9 +91,7 @@ def encode_plain(
         offsets: these offsets.
     """
     tail = tail_of(headers)
-    if not (
-        any(tracker.pending() for tracker in context.trackers[:2]) or context.transition_pending
-    ):
+    if not (any(tracker.pending() for tracker in context.trackers[:2]) or context.must_tell_mode()):
         family = sets.PLAIN_R if context.mode == Mode.RELIABLE else sets.PLAIN_UO
         for form in family:
             if form.bits("CRC") < context.crc_bits_needed(form):
@@ -146,7 +144,7 @@ def _with_extension_3(
     tail: bytes,
 ) -> Encoded | None:
     """UOR-2 with extension 3 (sections 5.7.5 and 5.11.4)."""
-    flags: dict[str, int] = {"Mode": int(context.mode)}
+    flags: dict[str, int] = {"Mode": context.mode_field()}
     items: dict[str, bytes] = {}
     ip_items(context, headers, flags, items, sequential, offsets, 0)
     base = sets.UOR_2_PLAIN[0]
@@ -277,6 +275,8 @@ def commit(context: CompressorContext, spec: Spec, headers: Headers, encoded: En
     context.rtp_left -= context.rtp_left > 0
     context.stride_left -= context.stride_left > 0
     context.csrc_left -= context.csrc_left > 0
+    if encoded.name.endswith("EXT-3"):
+        context.cancel_left -= context.cancel_left > 0
     if encoded.name == "IR":
         context.ir_left -= context.ir_left > 0
     if encoded.name in ("IR", "IR-DYN"):

@@ -52,7 +52,7 @@ def encode_rtp(
 def _rtp_pending(context: CompressorContext) -> bool:
     """Whether the RTP row of extension 3 is due."""
     return bool(
-        context.rtp_left or context.stride_left or context.csrc_left or context.transition_pending
+        context.rtp_left or context.stride_left or context.csrc_left or context.must_tell_mode()
     )
 
 
@@ -194,7 +194,7 @@ def _rtp_items(
     items: dict[str, bytes],
 ) -> None:
     flags["rtp"] = 1
-    flags["Mode"] = int(context.mode)
+    flags["Mode"] = context.mode_field()
     flags["M"] = headers.marker
     flags["R-X"] = headers.extension
     if context.rtp_left or headers.padding:

@@ -70,6 +70,7 @@ def prepare(
         or context.always_long_crc
         # A flow that may yet turn out to be RTP must be looked at.
         or (settings.rtp_heuristic and context.sent <= RTP_PACKETS)
+        or context.must_tell_mode()
         or context.mode == Mode.RELIABLE
         or tracker.pending()
         or tracker.strikes

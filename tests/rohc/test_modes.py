@@ -272,3 +272,17 @@ def test_profile_0_becomes_bidirectional_with_any_feedback() -> None:
         types.append(result.packet_type)
         compressor.deliver_feedback(result.feedback)
     assert types == ["IR", "Normal", "Normal"]
+
+
+def test_rfc3843_3_4_a_mode_transition_may_be_declined_with_mode_0() -> None:
+    compressor, decompressor = Compressor(Channel(), mode="O"), Decompressor(Channel(), mode="R")
+    asked = 0
+    for number in range(40):
+        packet = ipv4(b"\x08\x00\xf7\xff" + bytes(4), protocol=1, identification=number)
+        result = decompressor.decompress(compressor.compress(packet))
+        assert result.packet == packet
+        asked += bool(result.feedback)
+        compressor.deliver_feedback(result.feedback)
+    assert decompressor._contexts[0].declined
+    assert asked <= 4
+    assert result.packet_type == "UO-0"

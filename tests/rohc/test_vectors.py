@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
-from rohc_packets import own_streams, streams
+from rohc_packets import SHARED, own_streams, streams
 
-from rohc import Channel, Decompressor
+from rohc import Channel, Decompressor, RohcError
 
 COUNTS = {
     "cap-ctxreuse.jsonl": 20,
@@ -73,3 +74,35 @@ def test_padding_in_front_of_a_packet_is_skipped(stream: dict[str, Any]) -> None
     for packet in stream["packets"]:
         result = decompressor.decompress(b"\xe0\xe0" + bytes.fromhex(packet["rohc"]))
         assert result.packet == bytes.fromhex(packet["ip"]), packet["meaning"]
+
+
+def names_tcp(data: bytes, large: bool) -> bool:
+    """Whether an IR or IR-DYN packet names profile 0x0006."""
+    if not large:
+        body = data[1:] if data[0] & 0xF0 == 0xE0 else data
+        return body[1] == 6
+    return data[2 if data[1] < 0x80 else 3] == 6
+
+
+def test_packets_of_tcp_contexts_are_unsupported_and_disturb_nothing() -> None:
+    outcomes: Counter[tuple[bool, str]] = Counter()
+    for path in sorted((SHARED / "vectors" / "rohc").glob("*.jsonl")):
+        for stream in streams(path.name):
+            if stream["rohc_version"] != 1 or "tcp" not in stream["profile"]:
+                continue
+            decompressor = Decompressor(channel_of(stream), mode=stream["mode"])
+            of_tcp: dict[int, bool] = {}
+            for packet in stream["packets"]:
+                data = bytes.fromhex(packet["rohc"])
+                cid = packet.get("cid", 0)
+                if packet["type"].startswith("IR"):
+                    of_tcp[cid] = names_tcp(data, stream["cid_type"] == "large")
+                try:
+                    result = decompressor.decompress(data)
+                except RohcError as error:
+                    outcomes[(of_tcp[cid], type(error).__name__)] += 1
+                else:
+                    assert result.packet == bytes.fromhex(packet["ip"])
+                    outcomes[(of_tcp[cid], "OK")] += 1
+    print(dict(outcomes))  # noqa: T201
+    assert set(outcomes) <= {(True, "UnsupportedProfile"), (False, "OK")}
