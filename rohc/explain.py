@@ -20,15 +20,15 @@ from rohc.decompression.received import Received, take_apart
 from rohc.decompression.reconstruct import attempt, decode_sn
 from rohc.decompressor import Decompressor
 from rohc.encoding.crc import CRC8
-from rohc.encoding.lists import ListState, extension_length, read_list
+from rohc.encoding.lists import ListState, read_list
 from rohc.errors import MalformedPacket, RohcError, UnsupportedProfile
 from rohc.feedback import read_feedback
 from rohc.formats import parts
 from rohc.formats.base import CCE, CCE_NAMES
 from rohc.formats.feedback import AckType
 from rohc.formats.figure import Figure
-from rohc.headers.authentication import is_authentication
 from rohc.headers.chain import Headers, Transport
+from rohc.headers.extension import item_octets, varying_of
 from rohc.profiles.registry import spec_of
 from rohc.profiles.spec import Spec
 
@@ -344,7 +344,7 @@ def _static_chain(teller: _Teller, spec: Spec) -> Headers:
 def _dynamic_chain(teller: _Teller, spec: Spec, headers: Headers) -> None:
     for level in headers.levels:
         teller.figure(parts.IPV4_DYNAMIC if level.version == 4 else parts.IPV6_DYNAMIC)
-        _, behind = read_list(teller.data, teller.at, ListState(), extension_length)
+        _, behind = read_list(teller.data, teller.at, ListState(), item_octets)
         teller.octets("extension header list", behind - teller.at, number=False)
     if spec.transport == Transport.ESP:
         teller.figure(parts.ESP_DYNAMIC)
@@ -441,7 +441,7 @@ def _tail(
         if level.version == 4 and rnd:
             names.append("IP-ID of outer IPv4 header" if outer else "IP-ID of inner IPv4 header")
         for extension in level.extensions:
-            if is_authentication(extension):
+            if varying_of(extension):
                 return _tail_with_ah(teller, left)
     if spec.transport == Transport.UDP_LITE:
         names += ["UDP-Lite Checksum Coverage"] * (headers.cfp or received.cce > 0) + [

@@ -14,9 +14,9 @@ from rohc.encoding.ip_id import offset_of
 from rohc.encoding.wlsb import lies_within
 from rohc.formats import sets
 from rohc.formats.compressed import Compressed, write_extension_3
-from rohc.headers.authentication import authentication_data, is_authentication
 from rohc.headers.chain import Headers, IpHeader, Transport
 from rohc.headers.coverage import in_crc_order
+from rohc.headers.extension import varying_of
 from rohc.profiles.spec import Spec, write_ip_dynamic
 
 __all__ = [
@@ -220,8 +220,7 @@ def tail_of(headers: Headers) -> bytes:
         if level.version == 4 and level.rnd:
             parts.append(level.identification.to_bytes(2, "big"))
         for item in level.extensions:
-            if is_authentication(item):
-                parts.append(authentication_data(item))
+            parts.append(varying_of(item))
     for level in headers.levels[2:]:
         # RFC 3843 section 3.6
         parts.append(write_ip_dynamic(level))

@@ -12,10 +12,10 @@ from rohc.compression.settings import Settings
 from rohc.compression.timestamp import observe_rtp
 from rohc.encoding.crc import CRC3
 from rohc.encoding.ip_id import Behaviour, behaviour_between
-from rohc.headers.authentication import skeleton
 from rohc.headers.build import build_headers
 from rohc.headers.chain import Headers, IpHeader, Transport
 from rohc.headers.coverage import in_crc_order
+from rohc.headers.extension import skeleton
 from rohc.profiles.spec import Spec
 
 __all__ = ["observe"]

@@ -11,14 +11,10 @@ from rohc.encoding import wlsb
 from rohc.encoding.ip_id import offset_of, swapped
 from rohc.encoding.lists import ListState
 from rohc.errors import MalformedPacket
-from rohc.headers.authentication import (
-    authentication_sequence,
-    is_authentication,
-    with_authentication,
-)
 from rohc.headers.build import build_headers
 from rohc.headers.chain import Headers, IpHeader, Transport
 from rohc.headers.coverage import in_crc_order
+from rohc.headers.extension import GRE, has_sequence, replaced, sequence_of, varying_of
 from rohc.profiles.spec import Spec, read_ip_dynamic
 
 __all__ = ["Candidate", "attempt", "decode_sn"]
@@ -175,7 +171,7 @@ def _read_tail(
             level.identification, at = _two_octets(body, at, "IP-ID")
         if level.extensions:
             ending = "2" if place == outer else ""
-            at = _read_authentication(received, body, at, headers, context, place, ending)
+            at = _read_varying(received, body, at, headers, context, place, ending)
     if len(headers.levels) > 2:
         # RFC 3843 section 3.6: the list of dynamic chains for additional IP headers.
         if received.lists is None:
@@ -191,7 +187,7 @@ def _read_tail(
     return at
 
 
-def _read_authentication(
+def _read_varying(
     received: Received,
     body: bytes,
     at: int,
@@ -200,7 +196,7 @@ def _read_authentication(
     place: int,
     ending: str,
 ) -> int:
-    """Authentication data, and the sequence number that follows the SN (section 5.8.4.2)."""
+    """AH data, GRE checksums, and sequence numbers that follow the SN (section 5.8.4)."""
     level = headers.levels[place]
     extension = received.extension
     if extension is not None and "IPX" + ending in extension.lists:
@@ -208,16 +204,20 @@ def _read_authentication(
         return at
     items: list[bytes] = []
     for item in level.extensions:
-        if is_authentication(item):
-            data = body[at : at + len(item) - 12]
-            if len(data) < len(item) - 12:
-                raise MalformedPacket("the packet ends inside its AH data")
-            at += len(data)
-            sequence = authentication_sequence(item) + headers.sn - context.sn
-            if extension is not None and f"IPX{ending}A" in extension.sequences:
-                value, bits = extension.sequences[f"IPX{ending}A"]
-                sequence = wlsb.decode(authentication_sequence(item), value, bits, -1, 0xFFFFFFFF)
-            item = with_authentication(item, sequence, data)
+        octets = len(varying_of(item))
+        data = body[at : at + octets]
+        if len(data) < octets:
+            raise MalformedPacket("the packet ends inside its AH data or GRE checksum")
+        at += octets
+        if has_sequence(item):
+            sequence = sequence_of(item) + headers.sn - context.sn
+            letter = f"IPX{ending}{'G' if item[0] == GRE else 'A'}"
+            if extension is not None and letter in extension.sequences:
+                value, bits = extension.sequences[letter]
+                sequence = wlsb.decode(sequence_of(item), value, bits, -1, 0xFFFFFFFF)
+            item = replaced(item, sequence, data)
+        elif data:
+            item = replaced(item, 0, data)
         items.append(item)
     level.extensions = tuple(items)
     return at

@@ -18,7 +18,6 @@ __all__ = [
     "ItemLength",
     "ListState",
     "csrc_length",
-    "extension_length",
     "read_list",
     "write_generic",
 ]
@@ -38,25 +37,11 @@ ItemLength = Callable[[bytes, int], int]
 
 _ITEMS_MAX = 15
 _INDEX_MAX_SMALL = 7
-_AUTHENTICATION_HEADER = 51
-_EXTENSION_HEADERS = frozenset((0, 43, 60, 135))
 
 
 def csrc_length(data: bytes, at: int) -> int:
     """The length of a CSRC item."""
     return 4
-
-
-def extension_length(data: bytes, at: int) -> int:
-    """The length of an extension header item, which begins with its own type (5.8.4.1)."""
-    if at + 2 > len(data):
-        raise MalformedPacket("an extension header item is cut short")
-    kind = data[at]
-    if kind in _EXTENSION_HEADERS:
-        return (data[at + 1] + 1) * 8
-    if kind == _AUTHENTICATION_HEADER:
-        return (data[at + 1] + 2) * 4
-    raise MalformedPacket(f"a list item of type {kind} is no extension header")
 
 
 class ListState:

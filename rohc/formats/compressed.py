@@ -8,10 +8,11 @@ extension that has no fixed form.
 from __future__ import annotations
 
 from rohc.encoding import sdvl
-from rohc.encoding.lists import ListState, csrc_length, extension_length, read_list
+from rohc.encoding.lists import ListState, csrc_length, read_list
 from rohc.errors import MalformedPacket
 from rohc.formats import extensions as ext
 from rohc.formats.figure import Figure
+from rohc.headers.extension import item_octets
 
 __all__ = ["IPX_FLAGS", "Compressed", "Extension3", "read_extension_3", "write_extension_3"]
 
@@ -232,7 +233,7 @@ def _read_list_field(
             value, bits, at = _sequence(data, at)
             extension.sequences[name + letter] = (value, bits)
     if listed:
-        extension.lists[name], at = read_list(data, at, state, extension_length)
+        extension.lists[name], at = read_list(data, at, state, item_octets)
     return at
 
 

@@ -6,6 +6,7 @@ Lengths and IPv4 header checksums are not sent by ROHC; they are inferred here f
 from __future__ import annotations
 
 from rohc.headers.chain import Headers, IpHeader, Transport
+from rohc.headers.extension import to_wire
 from rohc.headers.parse import internet_sum
 
 __all__ = ["build_headers", "ipv4_checksum"]
@@ -75,7 +76,7 @@ def _extensions(level: IpHeader) -> tuple[bytes, int]:
     following = level.protocol
     parts: list[bytes] = []
     for extension in reversed(level.extensions):
-        parts.append(bytes((following,)) + extension[1:])
+        parts.append(to_wire(extension, following))
         following = extension[0]
     parts.reverse()
     return b"".join(parts), following

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from rohc.headers.extension import wire_octets
+
 __all__ = ["Headers", "IpHeader", "Transport"]
 
 
@@ -94,7 +96,7 @@ class IpHeader:
     def octets(self) -> int:
         """The header's size with its extension headers."""
         base = 20 if self.version == 4 else 40
-        return base + sum(len(extension) for extension in self.extensions)
+        return base + sum(wire_octets(extension) for extension in self.extensions)
 
 
 class Headers:

@@ -7,10 +7,9 @@ after the static ones can be kept while they do not change.
 from __future__ import annotations
 
 from rohc.headers.chain import Headers, Transport
+from rohc.headers.extension import crc_parts, wire_octets
 
 __all__ = ["in_crc_order"]
-
-_AUTHENTICATION_HEADER = 51
 
 
 def in_crc_order(headers: Headers, raw: bytes) -> tuple[bytes, bytes]:
@@ -30,10 +29,11 @@ def in_crc_order(headers: Headers, raw: bytes) -> tuple[bytes, bytes]:
             dynamic.append(raw[at + 4 : at + 6])
             at += 40
         for extension in level.extensions:
-            # RFC 3095 5.8.7: extension headers are static, but for the whole AH.
-            part = raw[at : at + len(extension)]
-            (dynamic if extension[0] == _AUTHENTICATION_HEADER else static).append(part)
-            at += len(extension)
+            octets = wire_octets(extension)
+            fixed, varying = crc_parts(extension, raw[at : at + octets])
+            static.append(fixed)
+            dynamic.append(varying)
+            at += octets
     if headers.transport != Transport.NONE:
         # RFC 3095 5.7.7.5 and 5.7.7.7, RFC 4019 5.2.1: the second half is dynamic.
         static.append(raw[at : at + 4])

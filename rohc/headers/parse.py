@@ -9,15 +9,16 @@ header, in the end to profile 0x0000.
 from __future__ import annotations
 
 from rohc.headers.chain import Headers, IpHeader, Transport
+from rohc.headers.extension import ETHER_TYPES, GRE, item_octets
 
 __all__ = ["internet_sum", "parse_ip_chain", "parse_rtp", "parse_transport"]
 
 LEVELS_MAX = 32
 """How many IP headers in a row are taken for headers; the rest is payload."""
 
-_EXTENSION_HEADERS = frozenset((0, 43, 60, 135))
-"""Hop-by-Hop Options, Routing, Destination Options and Mobility: length in units of 8 octets."""
-_AUTHENTICATION_HEADER = 51
+_BY_VERSION = {4: frozenset((51, 55)), 6: frozenset((0, 43, 51, 60, 135))}
+"""Extension headers behind IPv4 (AH, minimal encapsulation) and IPv6; GRE comes to both."""
+_FOLLOWING = {ether_type: protocol for protocol, ether_type in ETHER_TYPES.items()}
 _IP_IN_IP = 4
 _IPV6 = 41
 
@@ -113,23 +114,51 @@ def _parse_extensions(packet: bytes, at: int, level: IpHeader) -> IpHeader | Non
     extensions: list[bytes] = []
     kind = level.protocol
     while True:
-        if kind in _EXTENSION_HEADERS and level.version == 6:
-            unit, extra = 8, 1
-        elif kind == _AUTHENTICATION_HEADER:
-            unit, extra = 4, 2
+        if kind == GRE:
+            item, following, octets = _parse_gre(packet, at)
+            if not octets:
+                break
+        elif kind in _BY_VERSION[level.version] and at + 2 <= len(packet):
+            octets = item_octets(bytes((kind,)) + packet[at + 1 : at + 2], 0)
+            item = bytes((kind,)) + packet[at + 1 : at + octets]
+            following = packet[at]
+        elif kind in _BY_VERSION[level.version]:
+            return None
         else:
             break
-        if at + 2 > len(packet):
+        if at + octets > len(packet) or len(extensions) >= 15:
             return None
-        octets = (packet[at + 1] + extra) * unit
-        if octets < 8 or at + octets > len(packet) or len(extensions) >= 15:
-            return None
-        extensions.append(bytes((kind,)) + packet[at + 1 : at + octets])
-        kind = packet[at]
+        extensions.append(item)
+        kind = following
         at += octets
     level.protocol = kind
     level.extensions = tuple(extensions)
     return level
+
+
+def _parse_gre(packet: bytes, at: int) -> tuple[bytes, int, int]:
+    """A GRE header as an item, what follows it, and its size; size 0 when it is payload.
+
+    RFC 3095 section 5.8.4.4: only Protocol Types with an IP protocol number, reserved bits zero.
+    """
+    nothing = b"", 0, 0
+    if at + 4 > len(packet):
+        return nothing
+    flags, version = packet[at], packet[at + 1]
+    following = _FOLLOWING.get(packet[at + 2] << 8 | packet[at + 3])
+    if flags & 0x4F or version or following is None:
+        return nothing
+    item = bytes((GRE, flags))
+    rest = at + 4
+    if flags & 0x80:
+        if packet[rest + 2 : rest + 4] != b"\x00\x00":
+            return nothing
+        item += packet[rest : rest + 2]
+        rest += 4
+    end = rest + 4 * bool(flags & 0x20) + 4 * bool(flags & 0x10)
+    if end > len(packet):
+        return nothing
+    return item + packet[rest:end], following, end - at
 
 
 def parse_transport(packet: bytes, headers: Headers) -> bool:

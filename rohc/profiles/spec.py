@@ -11,13 +11,13 @@ from rohc.encoding import sdvl
 from rohc.encoding.lists import (
     ListState,
     csrc_length,
-    extension_length,
     read_list,
     write_generic,
 )
 from rohc.errors import MalformedPacket
 from rohc.formats import parts
 from rohc.headers.chain import Headers, IpHeader, Transport
+from rohc.headers.extension import item_octets
 
 __all__ = ["Spec"]
 
@@ -219,7 +219,7 @@ def read_ip_dynamic(data: bytes, at: int, level: IpHeader, state: ListState) -> 
         level.tos, level.ttl, level.identification, level.df = values[:4]
         level.rnd, level.nbo, level.sid = values[4:]
         at += parts.IPV4_DYNAMIC.octets
-    level.extensions, at = read_list(data, at, state, extension_length)
+    level.extensions, at = read_list(data, at, state, item_octets)
     return at
 
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from rohc.encoding import sdvl, wlsb
 from rohc.encoding.crc import CRC3, CRC7, CRC8, Crc, fcs32
 from rohc.encoding.ip_id import Behaviour, behaviour_between, offset_of, swapped
-from rohc.encoding.lists import ListState, csrc_length, extension_length, read_list, write_generic
+from rohc.encoding.lists import ListState, csrc_length, read_list, write_generic
 from rohc.errors import MalformedPacket, RohcUsageError
+from rohc.headers.extension import item_octets
 
 
 def bit_by_bit(data: bytes, bits: int, polynomial: int) -> int:
@@ -282,9 +283,9 @@ def test_a_bad_list_is_malformed(name: str, octets: str) -> None:
     [("00 00 0102030405 06", 8), ("3c 01" + "00" * 14, 16), ("33 04" + "00" * 22, 24)],
 )
 def test_an_extension_header_item_tells_its_length(item: str, length: int) -> None:
-    assert extension_length(bytes.fromhex(item), 0) == length
+    assert item_octets(bytes.fromhex(item), 0) == length
 
 
 def test_an_item_of_another_type_is_malformed() -> None:
     with pytest.raises(MalformedPacket, match="type 17"):
-        extension_length(bytes.fromhex("1100000000000000"), 0)
+        item_octets(bytes.fromhex("1100000000000000"), 0)

@@ -147,3 +147,68 @@ def test_a_marker_costs_no_more_than_type_1() -> None:
     packets = [rtp(number, (), marker=int(number % 10 == 9)) for number in range(50)]
     types = carry(packets, rtp_ports=(5004,))
     assert types["UO-1-TS"] == 5
+
+
+def gre(number: int, flags: int, inner: bytes) -> bytes:
+    """A GRE header with the parts that the flags ask for."""
+    ether_type = 0x0800 if inner[0] >> 4 == 4 else 0x86DD
+    head = bytes((flags, 0)) + ether_type.to_bytes(2, "big")
+    if flags & 0x80:
+        head += (0x4000 + 77 * number).to_bytes(2, "big") + b"\x00\x00"
+    if flags & 0x20:
+        head += b"\xde\xad\xbe\xef"
+    if flags & 0x10:
+        head += (9 + number).to_bytes(4, "big")
+    return head + inner
+
+
+@pytest.mark.parametrize("mode", "UOR")
+@pytest.mark.parametrize("flags", [0x00, 0x80, 0x20, 0x10, 0xB0])
+@pytest.mark.parametrize("version", [4, 6])
+def test_rfc3095_5_8_4_4_gre_is_compressed_away(mode: str, flags: int, version: int) -> None:
+    packets = []
+    for number in range(40):
+        datagram = udp(b"x", checksum=number + 1)
+        inner = ipv4(datagram, identification=number) if version == 4 else ipv6(datagram)
+        packets.append(ipv4(gre(number, flags, inner), protocol=47, identification=5 + number))
+    types = carry(packets, mode)
+    assert types["UO-0"] + types["R-0"] >= 36
+
+
+def test_gre_with_another_protocol_type_is_payload() -> None:
+    packets = [
+        ipv4(b"\x00\x00\x65\x58" + bytes(20), protocol=47, identification=number)
+        for number in range(12)
+    ]
+    types = carry(packets)
+    assert types["UO-0"] >= 8
+
+
+@pytest.mark.parametrize("source", [False, True])
+def test_minimal_encapsulation_is_compressed_away(source: bool) -> None:
+    header = bytes((17, 0x80 if source else 0, 0x12, 0x34, 10, 0, 0, 9))
+    header += bytes((10, 0, 0, 8)) if source else b""
+    packets = [
+        ipv4(header + udp(b"x", checksum=number + 1), protocol=55, identification=number)
+        for number in range(30)
+    ]
+    types = carry(packets)
+    assert types["UO-0"] >= 26
+
+
+@pytest.mark.parametrize(
+    ("name", "octets"),
+    [
+        ("GRE cut short", "8000 0800 1111"),
+        ("GRE version 1", "0001 0800"),
+        ("GRE with routing", "4000 0800"),
+        ("GRE with reserved octets", "8000 0800 1111 0001"),
+        ("minimal encapsulation cut short", "1100 1234"),
+    ],
+)
+def test_a_header_that_is_not_whole_is_no_header(name: str, octets: str) -> None:
+    protocol = 47 if name.startswith("GRE") else 55
+    packets = [
+        ipv4(bytes.fromhex(octets), protocol=protocol, identification=number) for number in range(8)
+    ]
+    carry(packets)
