@@ -30,7 +30,7 @@ __all__ = [
     "stdout",
 ]
 
-_COMMANDS = ("run", "report", "hse", "rohc")
+_COMMANDS = ("run", "report", "hse", "module", "rohc")
 """Modules of this package that each register a command, in the order of the help."""
 
 INTERRUPTED = 130
@@ -48,12 +48,12 @@ app = typer.Typer(
 
 def stdout() -> Console:
     """The console for results."""
-    return Console(highlight=False)
+    return Console(highlight=False, emoji=False)
 
 
 def stderr() -> Console:
     """The console for progress and errors."""
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, emoji=False)
 
 
 def print_json(value: Any) -> None:
@@ -153,6 +153,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         format_message = getattr(error, "format_message", None)
         if format_message is None:
             raise
+        if not format_message():  # no command: its help was printed, and that says it all
+            sys.exit(int(ExitCode.USAGE))
         context = getattr(error, "ctx", None)
         command = context.command_path if context is not None else "testbed"
         show_error(str(format_message()), f"See `{command} --help`.")

@@ -173,6 +173,18 @@ def test_a_payload_larger_than_the_modules_socket_takes_is_refused_with_the_figu
     refused(done, USAGE, f"message 0 has {room + 1} octets", "takes 512", f"At most {room} octets")
 
 
+def test_no_command_shows_the_help_alone(testbed: Run) -> None:
+    done = testbed()
+    assert done.code == USAGE
+    assert "Commands" in done.out
+    assert done.err == ""
+
+
+def test_an_address_is_no_emoji(testbed: Run) -> None:
+    done = testbed("run", "--traffic", "2001:a:b::1")
+    assert "2001:a:b::1" in done.err
+
+
 def test_text_from_outside_cannot_command_the_terminal(testbed: Run) -> None:
     done = testbed("run", "--traffic", "evil\x1b[31m[bold]name")
     assert done.code == USAGE
