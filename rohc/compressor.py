@@ -62,10 +62,10 @@ class Choice(NamedTuple):
 class Compressor:
     """Compresses the headers of IP packets for the `Decompressor` on the same channel.
 
-    The RFCs give no numbers for repetitions and refreshes. The defaults are those with which, on the
-    channels of `benchmarks/loss_matrix.py`, bursts of loss (mean 5) leave at least 97 % right in
-    U-mode and 99.8 % in O-mode, and less than 0.03 % silently wrong; a refresh of the dynamic fields
-    every 50 packets costs 0.2 octets per packet, and U-mode alone has them.
+    The RFCs give no numbers for repetitions and refreshes. With these defaults, on the channels of
+    `benchmarks/loss_matrix.py`, bursts of loss (mean 5) leave at least 97 % right in U-mode and
+    99.8 % in O-mode, and less than 0.03 % silently wrong. U-mode alone has refreshes; that of the
+    dynamic fields every 50 packets costs 0.2 octets per packet.
 
     A new flow takes a free CID, or that of the flow that was silent longest. Every context begins
     in U-mode; it never moves up without feedback from the peer.
