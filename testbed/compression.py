@@ -1,11 +1,20 @@
-"""How ROHC is used between UE and HSE: the same settings at both ends of a channel."""
+"""How ROHC is used between UE and HSE: the same settings at both ends of a channel.
+
+Inside ESP a second integrity check may go with each packet, over the packet before compression
+(RFC 5858 section 4.2): ESP's own ICV says that the ROHC packet arrived as it was sent, not that it
+was decompressed to what had been compressed.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 
+import esp
 import rohc
+from esp import keying
+from esp.rohc_parameters import RohcIcv, rohc_key_bytes
+from esp.rohcoipsec import CompressedTunnel
 
 __all__ = ["FeedbackWay", "RohcMode", "RohcSettings"]
 
@@ -40,8 +49,22 @@ class RohcSettings:
     """How feedback travels back."""
     optimistic_repeats: int | None = None
     """How many packets in a row carry a change, 1 to 15; none takes the codec's default."""
+    integrity: str | None = None
+    """Inside ESP: integrity transform of the ROHC ICV, such as ``hmac-sha2-256-128``; none has no
+    such check."""
+    icv_bytes: int | None = None
+    """Its octets in each packet; none takes the transform's own."""
 
     def __post_init__(self) -> None:
+        if self.integrity is None:
+            if self.icv_bytes is not None:
+                raise ValueError("icv_bytes without integrity: name the transform too")
+        else:
+            try:
+                size = rohc_key_bytes(self.integrity)
+                RohcIcv(key=bytes(size), integrity=self.integrity, icv_bytes=self.icv_bytes)
+            except esp.LocalError as error:
+                raise ValueError(f"{error} {error.hint or ''}".strip()) from None
         if self.optimistic_repeats is not None and not 1 <= self.optimistic_repeats <= 15:
             raise ValueError(f"optimistic_repeats {self.optimistic_repeats}: give 1 to 15")
 
@@ -55,3 +78,26 @@ class RohcSettings:
                 channel, mode=self.mode.value, optimistic_repeats=self.optimistic_repeats
             )
         return compressor, rohc.Decompressor(channel, mode=self.mode.value)
+
+    def tunnel(
+        self,
+        keys: keying.Session,
+        outbound: esp.OutboundAssociation,
+        inbound: esp.InboundAssociation,
+        compressor: rohc.Compressor,
+        decompressor: rohc.Decompressor,
+    ) -> CompressedTunnel:
+        """One end of a session's tunnel over :meth:`ends`; feedback is left to its caller."""
+        ours: RohcIcv | None = None
+        theirs: RohcIcv | None = None
+        if self.integrity is not None:
+            ours, theirs = keys.rohc_icvs(self.integrity, self.icv_bytes)
+        return CompressedTunnel(
+            outbound,
+            inbound,
+            compressor,
+            decompressor,
+            piggyback=False,
+            outbound_icv=ours,
+            inbound_icv=theirs,
+        )

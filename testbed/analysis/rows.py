@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 
 from testbed.analysis.bytes import LayerBytes, LayerMeans
 from testbed.analysis.latency import LatencySummary
@@ -80,17 +81,50 @@ class SessionSummary:
     bytes_down: int
     """Bytes received by the UE for all of them, outer headers included."""
     setup_s: float | None
-    """Mean duration in seconds; None when no record gave one."""
+    """Mean duration in seconds of those that gave keys; None when no record gave one."""
+    rekeyings: int = 0
+    """How many of the sessions replaced an earlier one, since the UE re-keyed by itself."""
+    rekey_reasons: Mapping[str, int] = field(default_factory=dict)
+    """How many by reason, failed ones included."""
+    rekey_bytes_up: int = 0
+    """Bytes sent for re-keyings alone, failed ones included."""
+    rekey_bytes_down: int = 0
+    """Bytes received for them."""
+    rekey_s: float | None = None
+    """Mean duration of re-keyings that gave keys, in seconds; None when there was none."""
+    rekey_energy_j: float | None = None
+    """Energy of all re-keyings, failed ones included; None where it is not known."""
+    failed: int = 0
+    """Key exchanges that the HSE did not answer; not among the sessions."""
+    energy_j: float | None = None
+    """Energy of all key exchanges; None where it is not known."""
+    energy_kind: str | None = None
+    """``measured`` or ``estimated``."""
 
     def to_json(self) -> dict[str, object]:
-        """All fields by name."""
-        return {
+        """All fields by name; what concerns re-keying only where there was any."""
+        record: dict[str, object] = {
             "sessions": self.sessions,
             "attempts": self.attempts,
             "bytes_up": self.bytes_up,
             "bytes_down": self.bytes_down,
             "setup_s": None if self.setup_s is None else round(self.setup_s, 6),
         }
+        if self.energy_j is not None:
+            record |= {"energy_j": round(self.energy_j, 6), "energy_kind": self.energy_kind}
+        if self.rekey_reasons or self.failed:
+            record |= {
+                "rekeyings": self.rekeyings,
+                "rekey_reasons": dict(self.rekey_reasons),
+                "rekey_bytes_up": self.rekey_bytes_up,
+                "rekey_bytes_down": self.rekey_bytes_down,
+                "rekey_s": None if self.rekey_s is None else round(self.rekey_s, 6),
+                "rekey_energy_j": (
+                    None if self.rekey_energy_j is None else round(self.rekey_energy_j, 6)
+                ),
+                "failed": self.failed,
+            }
+        return record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

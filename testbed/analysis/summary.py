@@ -241,13 +241,34 @@ def _energy(tallies: Mapping[tuple[str, str], _EnergyTally]) -> tuple[EnergyMean
 def _session(records: Sequence[SessionRecord]) -> SessionSummary | None:
     if not records:
         return None
+    keyed = [record for record in records if record.failure is None]
+    rekeyings = [record for record in records if record.reason is not None]
+    kinds = [record.energy.kind for record in records if record.energy is not None]
     return SessionSummary(
-        sessions=len(records),
+        sessions=len(keyed),
         attempts=sum(record.attempts for record in records),
         bytes_up=sum(record.bytes_up for record in records),
         bytes_down=sum(record.bytes_down for record in records),
-        setup_s=sum(record.setup_s for record in records) / len(records),
+        setup_s=_mean_setup(keyed),
+        rekeyings=sum(1 for record in rekeyings if record.failure is None),
+        rekey_reasons=dict(Counter(record.reason for record in rekeyings if record.reason)),
+        rekey_bytes_up=sum(record.bytes_up for record in rekeyings),
+        rekey_bytes_down=sum(record.bytes_down for record in rekeyings),
+        rekey_s=_mean_setup([record for record in rekeyings if record.failure is None]),
+        rekey_energy_j=_joules(rekeyings),
+        failed=len(records) - len(keyed),
+        energy_j=_joules(records),
+        energy_kind=kinds[0] if kinds else None,
     )
+
+
+def _mean_setup(records: Sequence[SessionRecord]) -> float | None:
+    return sum(record.setup_s for record in records) / len(records) if records else None
+
+
+def _joules(records: Sequence[SessionRecord]) -> float | None:
+    energy = [record.energy.total_j for record in records if record.energy is not None]
+    return sum(energy) if energy else None
 
 
 def _feedback(records: Sequence[FeedbackRecord]) -> FeedbackSummary | None:

@@ -268,12 +268,25 @@ class RohcDescription(Model):
     """On the next packet the other way, or in a packet of its own (``stand-alone``)."""
     optimistic_repeats: int | None = Field(default=None, ge=1, le=15)
     """How many packets in a row carry a change; none takes the codec's default."""
+    integrity: str | None = None
+    """Inside ESP: transform of the ROHC ICV (RFC 5858 section 4.2); none has no such check."""
+    icv_bytes: int | None = Field(default=None, ge=1, le=32)
+    """Octets of it in each packet; none takes the transform's own."""
+
+    @model_validator(mode="after")
+    def _integrity_is_known(self) -> RohcDescription:
+        _ = self.settings
+        return self
 
     @property
     def settings(self) -> RohcSettings:
         """The settings as both ends of a channel take them."""
         return RohcSettings(
-            mode=self.mode, feedback=self.feedback, optimistic_repeats=self.optimistic_repeats
+            mode=self.mode,
+            feedback=self.feedback,
+            optimistic_repeats=self.optimistic_repeats,
+            integrity=self.integrity,
+            icv_bytes=self.icv_bytes,
         )
 
 

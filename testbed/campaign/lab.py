@@ -92,6 +92,7 @@ async def open_hse(bench: Bench, observer: ServerObserver) -> AsyncIterator[Hse]
         secrets=lambda identity: shared if identity == bench.identity else None,
         listen=ListenAddresses(host=_LOOPBACK, esp_port=0, rohc_port=0, plain_port=0),
         rohc_settings=bench.rohc.settings,
+        lifetime=bench.lifetime.lifetime,
         policy=bench.policy,
         observer=observer,
     )

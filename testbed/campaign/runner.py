@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from testbed.analysis.energy import estimate_energy
 from testbed.bench import Bench, Pace, Security
 from testbed.campaign.lab import Hse, open_hse, open_module
 from testbed.campaign.radio import RadioWatch
+from testbed.campaign.recovery import Recovery
 from testbed.errors import LabFault
 from testbed.hse import HsePort, Passage, ServerObserver, Way
 from testbed.results import (
@@ -48,7 +49,8 @@ from testbed.results import (
 )
 from testbed.traffic import Message
 from testbed.ue.messages import Exchange, exchange_message, send_feedback
-from testbed.ue.session import UeSession, WireObserver
+from testbed.ue.session import KeyingFailed, UeSession, WireObserver
+from testbed.ue.trace import Trace
 from testbed.version import __version__
 
 __all__ = ["Progress", "run_bench"]
@@ -326,6 +328,7 @@ class _Runner:
                     local_port=LOCAL_PORTS + number,
                     release_assistance=self._release_assistance,
                     rohc_settings=bench.rohc.settings,
+                    lifetime=bench.lifetime.lifetime,
                     observer=wire,
                 )
                 await self._run_configuration(module, session)
@@ -346,20 +349,62 @@ class _Runner:
 
     async def _run_configuration(self, module: Module, session: UeSession) -> None:
         loop = asyncio.get_running_loop()
+        self._recovery = Recovery(self._bench.recovery)
         try:
-            record = await session.open()
-            if record is not None:
-                await self._radio.settle(SETTLE_TIMEOUT_S)
-                self._write(record)
+            await self._agree(module, session, session.open())
             self._progress.phase(session.configuration.name)
             start = loop.time() - self._messages[0].time_s
             due = [start + message.time_s for message in self._messages]
             for position, message in enumerate(self._messages):
                 await self._wait_for(due[position])
                 next_due = due[position + 1] if position + 1 < len(due) else None
+                await self._rekey_if_due(module, session, message.index - 1)
                 await self._run_message(module, session, message, next_due)
         finally:
             await session.close()
+
+    async def _rekey_if_due(self, module: Module, session: UeSession, after: int) -> None:
+        recovery = self._recovery
+        reason = recovery.reason(session.lifetime_state())
+        if reason is None or session.configuration.security is Security.NONE:
+            return
+        self._progress.phase(f"{session.configuration.name}: re-keying ({reason})")
+        try:
+            await self._agree(module, session, session.rekey(reason), max(after, 0))
+        except KeyingFailed:
+            if recovery.failed():
+                raise
+        else:
+            recovery.keyed()
+        self._progress.phase(session.configuration.name)
+
+    async def _agree(
+        self,
+        module: Module,
+        session: UeSession,
+        agreement: Awaitable[SessionRecord | None],
+        after: int | None = None,
+    ) -> None:
+        """Await a key exchange, and write down what it cost, also when nothing came of it."""
+        already_connected = self._radio.connected
+        failure: KeyingFailed | None = None
+        try:
+            record = await agreement
+        except KeyingFailed as error:
+            record, failure = error.record, error
+        trace = session.agreement
+        if record is None or trace is None:
+            return
+        radio = await self._radio_report(module)
+        await self._radio.settle(SETTLE_TIMEOUT_S)
+        self._mark_radio(trace)
+        energy = self._energy(
+            trace, radio, already_connected, record.bytes_up, record.bytes_down, 0.0
+        )
+        unanswered = None if after is None else self._recovery.unanswered
+        self._write(replace(record, energy=energy, after=after, unanswered=unanswered))
+        if failure is not None:
+            raise failure
 
     async def _wait_for(self, due: float) -> None:
         if self._bench.traffic.pace is Pace.CAPTURE:
@@ -385,6 +430,7 @@ class _Runner:
         finally:
             self._in_flight.exchange = None
         self._mark_radio(exchange)
+        self._recovery.message(exchange.outcome, unknown_at_hse=exchange.unknown_at_hse)
         record = self._message_record(exchange, session, radio, already_connected, next_due)
         self._write(record)
         for _, layers in exchange.feedback_received:
@@ -433,13 +479,13 @@ class _Runner:
             timeout_s = min(timeout_s, next_due - asyncio.get_running_loop().time())
         await self._radio.settle(timeout_s)
 
-    def _mark_radio(self, exchange: Exchange) -> None:
-        connected = self._radio.connected_since(exchange.submitted_at)
+    def _mark_radio(self, trace: Trace) -> None:
+        connected = self._radio.connected_since(trace.submitted_at)
         if connected is not None:
-            exchange.mark(Stage.RRC_CONNECTED, connected)
-        released = self._radio.released_since(exchange.submitted_at)
+            trace.mark(Stage.RRC_CONNECTED, connected)
+        released = self._radio.released_since(trace.submitted_at)
         if released is not None and not self._radio.connected:
-            exchange.mark(Stage.RELEASED, released)
+            trace.mark(Stage.RELEASED, released)
 
     @staticmethod
     async def _radio_report(module: Module) -> RadioReport | None:
@@ -479,7 +525,8 @@ class _Runner:
                 radio,
                 already_connected,
                 uplink.total if sent and uplink is not None else 0,
-                0 if downlink is None else downlink.total,
+                sum(one.total for _, one in exchange.feedback_received)
+                + (0 if downlink is None else downlink.total),
                 sleep_s,
             ),
             uplink_packet=exchange.uplink_packet,
@@ -489,7 +536,7 @@ class _Runner:
 
     def _energy(
         self,
-        exchange: Exchange,
+        trace: Trace,
         radio: RadioReport | None,
         already_connected: bool,
         bytes_up: int,
@@ -498,13 +545,13 @@ class _Runner:
     ) -> EnergyRecord:
         """The estimate for an exchange that is over now."""
         estimate = estimate_energy(
-            exchange.stages_s,
+            trace.stages_s,
             bytes_up=bytes_up,
-            bytes_down=bytes_down + sum(one.total for _, one in exchange.feedback_received),
+            bytes_down=bytes_down,
             ecl=None if radio is None else radio.ecl,
             rai=self._release_assistance is not ReleaseAssistance.NONE,
             already_connected=already_connected,
-            observed_until_s=asyncio.get_running_loop().time() - exchange.submitted_at,
+            observed_until_s=asyncio.get_running_loop().time() - trace.submitted_at,
             sleep_s=sleep_s,
             active_time_s=self._active_time_s,
         )
@@ -516,7 +563,7 @@ class _Runner:
         elif isinstance(record, FeedbackRecord):
             self._counts["feedback"] += 1
         else:
-            self._counts["sessions"] += 1
+            self._counts["sessions" if record.failure is None else "sessions_failed"] += 1
         self._append(record)
 
     def _append(self, record: Record) -> None:

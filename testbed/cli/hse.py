@@ -55,6 +55,13 @@ def hse(
     rohc_feedback: Annotated[
         FeedbackWay, typer.Option(help="Feedback rides on the answer, or goes in a packet.")
     ] = FeedbackWay.PIGGYBACK,
+    rohc_integrity: Annotated[
+        str | None,
+        typer.Option(help="Transform of the ROHC ICV inside ESP, such as hmac-sha2-256-128."),
+    ] = None,
+    rohc_icv_bytes: Annotated[
+        int | None, typer.Option(min=1, max=32, help="Its octets; default: the transform's own.")
+    ] = None,
     metrics_port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Serve Prometheus metrics on loopback.")
     ] = None,
@@ -94,11 +101,20 @@ def hse(
         policy = allowed_suites(suite, "this HSE") if suite else EVERY_SUITE
     except ValueError as error:
         raise UsageError(f"--suite: {error}") from None
+    try:
+        rohc_settings = RohcSettings(
+            mode=rohc_mode,
+            feedback=rohc_feedback,
+            integrity=rohc_integrity,
+            icv_bytes=rohc_icv_bytes,
+        )
+    except ValueError as error:
+        raise UsageError(f"--rohc-integrity: {error}") from None
     server = HseServer(
         secrets=known,
         listen=listen,
         policy=policy,
-        rohc_settings=RohcSettings(mode=rohc_mode, feedback=rohc_feedback),
+        rohc_settings=rohc_settings,
     )
     asyncio.run(_serve(server, metrics_port, json_output))
 

@@ -4,6 +4,8 @@
 when the bench names none. On the shelves:
 
 - ``applications.py``  what answers the messages that come out of the security association
+- ``addresses.py``     which inner source address a UE may speak for
+- ``events.py``        the gateway's records: replies, passages, counts
 - ``gateway.py``       sans-IO: a datagram in, counted events and datagrams out; never raises on
                        what a peer sent
 - ``endpoint.py``      non-blocking UDP sockets with a bounded drain per wake-up
@@ -13,10 +15,10 @@ Three ports: ESP in UDP with the key exchange behind the non-ESP marker, ROHC pa
 security, and plain datagrams.
 """
 
+from testbed.hse.addresses import AddressPlan
 from testbed.hse.applications import Application, EchoApplication, Request
 from testbed.hse.endpoint import Endpoint
-from testbed.hse.gateway import (
-    Gateway,
+from testbed.hse.events import (
     GatewayLimits,
     GatewayObserver,
     GatewaySnapshot,
@@ -24,9 +26,11 @@ from testbed.hse.gateway import (
     Passage,
     Reply,
 )
+from testbed.hse.gateway import Gateway
 from testbed.hse.server import HseServer, ListenAddresses, ServerObserver, Way
 
 __all__ = [
+    "AddressPlan",
     "Application",
     "EchoApplication",
     "Endpoint",

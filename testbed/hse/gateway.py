@@ -7,7 +7,9 @@ reason. The way of a datagram, by port::
             non-ESP marker                  key exchange: a reply, perhaps a new session
             else: SPI -> SA                 replay window, ICV, then window update (RFC 4303 3.4.3)
                   next header 142           ROHC decompressor of the session (RFC 5858)
+                  source address            is it this UE's? (see `testbed.hse.addresses`)
                   inner packet or datagram  application, and the answer back the same way
+            else: no such SA                a notice now and then (see `testbed.notice`)
     rohc    decompressor of the source address, application, compressor of that address
     plain   application, and the answer back
 
@@ -17,22 +19,32 @@ who saw it. It takes over when its first packet proves that the peer holds the n
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import NamedTuple, Protocol
 
 import esp
 import rohc
 from esp import keying
-from esp.errors import DecompressionFailed
+from esp.errors import AssociationEnded, DecompressionFailed, Expired, UnknownSpi
 from esp.rohcoipsec import CompressedTunnel
 from esp.suites import EVERY_SUITE, SuitePolicy
 from testbed.compression import FeedbackWay, RohcSettings
+from testbed.hse.addresses import AddressPlan, SourceBinding
 from testbed.hse.applications import Application, Request
+from testbed.hse.events import (
+    GatewayLimits,
+    GatewayObserver,
+    GatewaySnapshot,
+    HsePort,
+    Passage,
+    Reply,
+    SocketAddress,
+)
+from testbed.notice import UnknownAssociation
 from testbed.packets import (
     UDP_HEADER_BYTES,
     InnerPacket,
@@ -41,122 +53,9 @@ from testbed.packets import (
     swap_endpoints,
 )
 
-__all__ = [
-    "Gateway",
-    "GatewayLimits",
-    "GatewayObserver",
-    "GatewaySnapshot",
-    "HsePort",
-    "Passage",
-    "Reply",
-]
-
-SocketAddress = tuple[str, int]
+__all__ = ["Gateway"]
 
 _UDP = struct.Struct("!HHHH")  # RFC 768: source port, destination port, length, checksum
-
-
-class HsePort(StrEnum):
-    """The three ports of an HSE."""
-
-    ESP = "esp"
-    """ESP in UDP, the key exchange behind the non-ESP marker (RFC 3948)."""
-    ROHC = "rohc"
-    """ROHC packets without security."""
-    PLAIN = "plain"
-    """Datagrams without anything."""
-
-
-class Reply(NamedTuple):
-    """A datagram that the gateway wants sent."""
-
-    port: HsePort
-    """The port to send it from."""
-    data: bytes
-    """Its payload."""
-    destination: SocketAddress
-    """Where it goes."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passage:
-    """The way of one message through the gateway; times in seconds on the observer's clock."""
-
-    port: HsePort
-    """The port it came in by."""
-    identity: str
-    """Who sent it, ``""`` without security."""
-    payload: bytes
-    """What the application got."""
-    received_at: float
-    """The datagram was read off its socket."""
-    verified_at: float | None
-    """Replay window and ICV accepted it; none without security."""
-    decompressed_at: float | None
-    """The inner packet was there; none without compression."""
-    answered_at: float | None
-    """The answer was ready to be sent; none when the application gave none."""
-    packet_type: str | None
-    """The ROHC packet type it came in, such as ``UO-0``; none without compression."""
-
-
-class GatewayObserver(Protocol):
-    """Something that wants to know when messages pass and when sessions begin."""
-
-    def clock(self) -> float:
-        """The time for the stamps of a `Passage`."""
-        ...
-
-    def passed(self, passage: Passage) -> None:
-        """A message reached the application."""
-        ...
-
-    def keyed(self, session: keying.Session) -> None:
-        """A key exchange gave new keys."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayLimits:
-    """Bounds on what peers can make the gateway remember."""
-
-    sessions: int = 20_000
-    """Sessions at most; the one unused for longest goes first."""
-    rohc_peers: int = 1_024
-    """Addresses on the ROHC port whose contexts are kept."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewaySnapshot:
-    """What the gateway has counted so far."""
-
-    datagrams: Mapping[str, int]
-    """Datagrams read, by port."""
-    bytes_received: Mapping[str, int]
-    """Octets of their payloads, by port."""
-    delivered: Mapping[str, int]
-    """Messages that reached the application, by port."""
-    answered: Mapping[str, int]
-    """Answers given back, by port."""
-    rejected: Mapping[tuple[str, str], int]
-    """Datagrams refused, by port and reason."""
-    feedback: Mapping[str, int]
-    """Packets sent that hold ROHC feedback and nothing else, by port."""
-    keepalives: int
-    """NAT keepalives seen (RFC 3948 section 2.3)."""
-    exchanges: int
-    """Key exchanges that gave a session."""
-    sessions: int
-    """Sessions alive now."""
-    security_associations: int
-    """Inbound security associations alive now."""
-    rohc_contexts: int
-    """ROHC channels alive now: one each way per session or address that compresses."""
-
-    @property
-    def rejected_total(self) -> int:
-        """All refused datagrams."""
-        return sum(self.rejected.values())
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -167,6 +66,10 @@ class _Session:
     outbound: esp.OutboundAssociation
     tunnel: CompressedTunnel | None
     peer: SocketAddress
+    sources: SourceBinding | None
+    """The learned addresses; none when ESP checks assigned ones, or there are no inner packets."""
+    ends_at: float
+    """When its lifetime in seconds is over."""
     highest: int = -1
 
 
@@ -185,6 +88,7 @@ class _Counts:
     rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
     feedback: Counter[str] = field(default_factory=Counter)
     keepalives: int = 0
+    notices: int = 0
     exchanges: int = 0
 
 
@@ -195,7 +99,9 @@ class Gateway:
         secrets: gives the secret shared with an identity, or ``None`` for a stranger.
         application: answers the messages.
         limits: bounds on what is remembered.
-        rohc_settings: mode and feedback of all ROHC channels.
+        rohc_settings: mode, feedback and integrity check of all ROHC channels.
+        addresses: which identity may use which inner source addresses.
+        lifetime: limits on the associations of both directions.
         policy: the suites that sessions may use.
         random: gives that many random octets; the operating system's by default.
         observer: is told of passages and sessions.
@@ -208,6 +114,8 @@ class Gateway:
         application: Application,
         limits: GatewayLimits | None = None,
         rohc_settings: RohcSettings | None = None,
+        addresses: AddressPlan | None = None,
+        lifetime: esp.Lifetime | None = None,
         policy: SuitePolicy = EVERY_SUITE,
         random: Callable[[int], bytes] = os.urandom,
         observer: GatewayObserver | None = None,
@@ -215,6 +123,10 @@ class Gateway:
         self._application = application
         self._limits = limits or GatewayLimits()
         self._rohc = rohc_settings or RohcSettings()
+        self._addresses = addresses or AddressPlan()
+        self._lifetime = lifetime
+        self._notice_credit = self._limits.notices_per_s
+        self._notice_at = 0.0
         self._piggyback = self._rohc.feedback is FeedbackWay.PIGGYBACK
         self._observer = observer
         self._database: esp.SecurityAssociationDatabase[_Session] = esp.SecurityAssociationDatabase(
@@ -253,6 +165,9 @@ class Gateway:
         self._counts.bytes_received[port] += len(data)
         try:
             return self._receivers[port](data, source, now)
+        except UnknownSpi as error:
+            self._reject(port, error.reason)
+            return self._unknown(data, source, now)
         except esp.RemoteError as error:
             return self._reject(port, error.reason)
         except PacketError as error:
@@ -269,6 +184,7 @@ class Gateway:
             answered=dict(counts.answered),
             rejected=dict(counts.rejected),
             feedback=dict(counts.feedback),
+            notices=counts.notices,
             keepalives=counts.keepalives,
             exchanges=counts.exchanges,
             sessions=len(self._sessions),
@@ -293,32 +209,38 @@ class Gateway:
         handled = self._responder.handle(message, now)
         self._forget(handled.dropped)
         if handled.session is not None:
-            self._begin_session(handled.session, source)
+            self._begin_session(handled.session, source, now)
         if handled.reason is not None:
             self._reject(HsePort.ESP, handled.reason)
         if handled.reply is None:
             return []
         return [Reply(HsePort.ESP, esp.add_marker(handled.reply), source)]
 
-    def _begin_session(self, keys: keying.Session, source: SocketAddress) -> None:
+    def _begin_session(self, keys: keying.Session, source: SocketAddress, now: float) -> None:
         self._counts.exchanges += 1
-        outbound, inbound = keys.outbound_association(), keys.inbound_association()
+        lifetime = self._lifetime
+        in_tunnel = keys.mode is esp.Mode.TUNNEL
+        selectors = self._addresses.selectors(keys.identity) if in_tunnel else None
+        outbound = keys.outbound_association(lifetime=lifetime)
+        inbound = keys.inbound_association(selectors=selectors, lifetime=lifetime)
+        binding = SourceBinding(self._addresses, keys.identity)
+        hard_s = None if lifetime is None else lifetime.hard_s
         session = _Session(
             keys=keys,
             outbound=outbound,
             tunnel=(
-                CompressedTunnel(outbound, inbound, *self._rohc.ends(), piggyback=False)
+                self._rohc.tunnel(keys, outbound, inbound, *self._rohc.ends())
                 if keys.compression
                 else None
             ),
             peer=source,
+            sources=binding if in_tunnel and selectors is None else None,
+            ends_at=math.inf if hard_s is None else now + hard_s,
         )
         self._database.add(inbound, session)
         self._sessions[keys.inbound.spi] = session
         if len(self._sessions) > self._limits.sessions:
-            oldest = next(iter(self._sessions))
-            self._responder.release(oldest)
-            self._forget((self._sessions[oldest].keys,))
+            self._end(next(iter(self._sessions)))
         if self._observer is not None:
             self._observer.keyed(keys)
 
@@ -327,9 +249,34 @@ class Gateway:
             self._sessions.pop(keys.inbound.spi, None)
             self._database.remove(keys.inbound.spi)
 
+    def _end(self, spi: int) -> None:
+        """End a session for good."""
+        self._responder.release(spi)
+        self._sessions.pop(spi, None)
+        self._database.remove(spi)
+
+    def _unknown(self, data: bytes, source: SocketAddress, now: float) -> list[Reply]:
+        """Tell a UE, at a bounded rate, that its association is not known here."""
+        rate = self._limits.notices_per_s
+        self._notice_credit = min(rate, self._notice_credit + (now - self._notice_at) * rate)
+        self._notice_at = now
+        notice = UnknownAssociation.about(data)
+        if notice is None or self._notice_credit < 1.0:
+            return []
+        self._notice_credit -= 1.0
+        self._counts.notices += 1
+        return [Reply(HsePort.ESP, notice.encode(), source)]
+
     def _receive_protected(self, data: bytes, source: SocketAddress, now: float) -> list[Reply]:
-        entry, opened = self._database.unprotect(data)
+        try:
+            entry, opened = self._database.unprotect(data)
+        except Expired:
+            self._end(int.from_bytes(data[:4], "big"))
+            raise
         session = entry.owner
+        if now >= session.ends_at:
+            self._end(session.keys.inbound.spi)
+            raise Expired("the security association has lived its time")
         observer = self._observer
         verified_at = None if observer is None else observer.clock()
         if session.highest < 0:
@@ -370,10 +317,17 @@ class Gateway:
             if packet is None:
                 return replies
             inner = parse_udp_packet(packet)
+            if session.sources is not None:
+                session.sources.require(inner)
             request = _packet_request(session.keys.identity, inner)
         answer = self._deliver(HsePort.ESP, request)
         if answer is not None:
-            replies.append(self._protect(session, inner, request, answer, now))
+            try:
+                replies.append(self._protect(session, inner, request, answer, now))
+            except AssociationEnded:
+                answer = None
+                self._end(session.keys.inbound.spi)
+                self._reject(HsePort.ESP, esp.Reason.EXPIRED)
         self._observe(
             HsePort.ESP,
             request,

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
 
+import esp
 from esp import keying
 from esp.suites import EVERY_SUITE, SuitePolicy
 from testbed.compression import RohcSettings
+from testbed.hse.addresses import AddressPlan
 from testbed.hse.applications import Application, EchoApplication
 from testbed.hse.endpoint import Endpoint
-from testbed.hse.gateway import (
-    Gateway,
+from testbed.hse.events import (
     GatewayLimits,
     GatewayObserver,
     GatewaySnapshot,
@@ -23,6 +24,7 @@ from testbed.hse.gateway import (
     Passage,
     Reply,
 )
+from testbed.hse.gateway import Gateway
 
 __all__ = ["HseServer", "ListenAddresses", "ServerObserver", "Way"]
 
@@ -86,7 +88,9 @@ class HseServer:
         listen: where to listen.
         application: answers messages; an echo by default.
         limits: bounds on what peers can make it remember.
-        rohc_settings: mode and feedback of all ROHC channels.
+        rohc_settings: mode, feedback and integrity check of all ROHC channels.
+        addresses: which identity may use which inner source addresses.
+        lifetime: limits on the associations of both directions.
         policy: the suites that sessions may use.
         random: gives random octets for SPIs and nonces; the operating system's by default.
         observer: sees passages, sessions and datagrams.
@@ -103,6 +107,8 @@ class HseServer:
         application: Application | None = None,
         limits: GatewayLimits | None = None,
         rohc_settings: RohcSettings | None = None,
+        addresses: AddressPlan | None = None,
+        lifetime: esp.Lifetime | None = None,
         policy: SuitePolicy = EVERY_SUITE,
         random: Callable[[int], bytes] = os.urandom,
         observer: ServerObserver | None = None,
@@ -112,6 +118,8 @@ class HseServer:
         self._application = application or EchoApplication()
         self._limits = limits
         self._rohc_settings = rohc_settings
+        self._addresses = addresses
+        self._lifetime = lifetime
         self._policy = policy
         self._random = random
         self._observer = observer
@@ -127,6 +135,8 @@ class HseServer:
             application=self._application,
             limits=self._limits,
             rohc_settings=self._rohc_settings,
+            addresses=self._addresses,
+            lifetime=self._lifetime,
             policy=self._policy,
             random=self._random,
             observer=watcher,

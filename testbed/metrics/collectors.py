@@ -164,11 +164,13 @@ class RunMetrics:
     def _session(self, record: SessionRecord) -> None:
         labels = self._arm(record.configuration)
         series = self._series
-        series.add("testbed_sessions_total", labels)
+        if record.failure is None:
+            series.add("testbed_sessions_total", labels)
         series.add("testbed_session_attempts_total", labels, record.attempts)
         for direction, count in (("uplink", record.bytes_up), ("downlink", record.bytes_down)):
             series.add("testbed_session_bytes_total", labels | {"direction": direction}, count)
-        series.observe("testbed_session_setup_seconds", labels, record.setup_s)
+        if record.failure is None:
+            series.observe("testbed_session_setup_seconds", labels, record.setup_s)
 
     def _feedback(self, record: FeedbackRecord) -> None:
         for direction, layers in (

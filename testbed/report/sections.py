@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
 from testbed.analysis.parameters import DEFAULT, MODEL, Parameter
-from testbed.analysis.rows import ConfigurationRow, RunSummary
+from testbed.analysis.rows import ConfigurationRow, RunSummary, SessionSummary
 from testbed.report import figures
 from testbed.report.blocks import cells, section, table
 from testbed.report.html import Html, element, join
@@ -235,7 +235,16 @@ def sessions_section(summary: RunSummary) -> Html:
         "Sessions",
         element("p", "Key exchanges with the HSE; their bytes are in no message.", class_="soft"),
         table(
-            ("configuration", "sessions", "requests", "bytes up", "bytes down", "mean set-up"),
+            (
+                "configuration",
+                "sessions",
+                "requests",
+                "bytes up",
+                "bytes down",
+                "mean set-up",
+                "energy",
+                "re-keyed by itself",
+            ),
             [
                 (
                     name,
@@ -244,11 +253,26 @@ def sessions_section(summary: RunSummary) -> Html:
                     str(session.bytes_up),
                     str(session.bytes_down),
                     figures.seconds(session.setup_s),
+                    figures.energy(session.energy_j),
+                    _rekeyings(session),
                 )
                 for name, session in rows
             ],
         ),
     )
+
+
+def _rekeyings(session: SessionSummary) -> str:
+    """How often, why, and at what cost."""
+    if not session.rekey_reasons:
+        return figures.NOTHING
+    reasons = ", ".join(f"{count} {why}" for why, count in session.rekey_reasons.items())
+    text = (
+        f"{session.rekeyings} ({reasons}): {session.rekey_bytes_up} and "
+        f"{session.rekey_bytes_down} bytes, {figures.seconds(session.rekey_s)} each, "
+        f"{figures.energy(session.rekey_energy_j)}"
+    )
+    return f"{text}; {session.failed} not answered" if session.failed else text
 
 
 def feedback_section(summary: RunSummary) -> Html | None:

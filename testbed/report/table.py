@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from testbed.analysis.bytes import LAYERS, Layer, LayerMeans
-from testbed.analysis.rows import ConfigurationRow, EnergyMeans, RunSummary
+from testbed.analysis.rows import ConfigurationRow, EnergyMeans, RunSummary, SessionSummary
 from testbed.report import figures
 
 __all__ = ["foot_notes", "render_table"]
@@ -76,6 +76,12 @@ def render_table(summary: RunSummary) -> Table:
     line("total per downlink message", lambda row: _mean(row.downlink, row.downlink.total))
     if any(row.session for row in rows):
         line("session set-up, up / down", _session_bytes)
+    if any(row.session and row.session.rekey_reasons for row in rows):
+        line("re-keyed by itself", _rekeyings)
+        line("  failed", _rekeyings_failed, style="dim")
+        line("  bytes up / down", _rekey_bytes)
+        line("  time, mean", _rekey_time)
+        line("  energy, all", _rekey_energy)
     if any(row.feedback for row in rows):
         line("feedback alone, up / down", _feedback_bytes)
     table.add_section()
@@ -146,6 +152,37 @@ def _session_bytes(row: ConfigurationRow) -> str:
     if row.session is None:
         return figures.NOTHING
     return f"{row.session.bytes_up} / {row.session.bytes_down}"
+
+
+def _rekeyed(row: ConfigurationRow) -> SessionSummary | None:
+    return row.session if row.session is not None and row.session.rekey_reasons else None
+
+
+def _rekeyings(row: ConfigurationRow) -> str:
+    session = _rekeyed(row)
+    return figures.NOTHING if session is None else str(session.rekeyings)
+
+
+def _rekeyings_failed(row: ConfigurationRow) -> str:
+    session = _rekeyed(row)
+    return figures.NOTHING if session is None else str(session.failed)
+
+
+def _rekey_bytes(row: ConfigurationRow) -> str:
+    session = _rekeyed(row)
+    if session is None:
+        return figures.NOTHING
+    return f"{session.rekey_bytes_up} / {session.rekey_bytes_down}"
+
+
+def _rekey_time(row: ConfigurationRow) -> str:
+    session = _rekeyed(row)
+    return figures.NOTHING if session is None else figures.seconds(session.rekey_s)
+
+
+def _rekey_energy(row: ConfigurationRow) -> str:
+    session = _rekeyed(row)
+    return figures.NOTHING if session is None else figures.energy(session.rekey_energy_j)
 
 
 def _tail(row: ConfigurationRow) -> str:

@@ -214,6 +214,15 @@ class SessionRecord(_Fields):
     """Requests sent, the first included."""
     energy: EnergyRecord | None = field(default=None, metadata={"omit_none": True})
     """What the exchange cost the module's battery, where it is known."""
+    reason: str | None = field(default=None, metadata={"omit_none": True})
+    """Why the UE re-keyed: ``unanswered``, ``unknown-at-hse``, ``lifetime-soft`` or
+    ``lifetime-hard``; absent for the first keys of a session."""
+    after: int | None = field(default=None, metadata={"omit_none": True})
+    """Number of the message before a re-keying."""
+    unanswered: int | None = field(default=None, metadata={"omit_none": True})
+    """How many messages in a row had no answer before a re-keying."""
+    failure: str | None = field(default=None, metadata={"omit_none": True})
+    """Why no keys came of it, such as ``no-answer``; absent when there are keys."""
 
     def __post_init__(self) -> None:
         _freeze(self, "energy", _energy(self.energy))

@@ -316,6 +316,18 @@ class Protection(StackLayer):
         self._inbound = inbound
         self.suite = suite
 
+    def lifetime_state(self, age_s: float) -> esp.LifetimeState:
+        """Where the older of the two associations is in its life, so long after it was made."""
+        states = (self._outbound.lifetime_state(age_s), self._inbound.lifetime_state(age_s))
+        for state in (esp.LifetimeState.HARD, esp.LifetimeState.SOFT):
+            if state in states:
+                return state
+        return esp.LifetimeState.CURRENT
+
+    def sent(self, spi: int, sequence: int) -> bool:
+        """Whether a packet with this SPI and number went out."""
+        return spi == self._outbound.spi and 0 < sequence <= self._outbound.sequence
+
     def down(self, unit: Unit, now: float) -> None:
         """Number, pad, seal."""
         protected = self._outbound.protect(unit.data, unit.next_header)

@@ -18,6 +18,7 @@ from testbed.results.records import Outcome, Stage
 from testbed.traffic import Message
 from testbed.ue.layers import FeedbackOnly, Unit
 from testbed.ue.session import UeSession
+from testbed.ue.trace import Trace
 
 __all__ = ["Exchange", "exchange_message", "send_feedback"]
 
@@ -33,19 +34,15 @@ _NOT_SENT = {
 
 
 @dataclass(slots=True, kw_only=True)
-class Exchange:
-    """What became of one message; `stages` goes on filling until the radio is released."""
+class Exchange(Trace):
+    """What became of one message."""
 
     message: Message
     """What was sent."""
-    submitted_at: float
-    """Loop time of the submission, in seconds."""
     outcome: Outcome = Outcome.LOST
     """How it ended."""
     reason: str | None = None
     """Why, unless it was answered: ``no-answer``, ``socket-lost``, ``answer-bad-icv`` ..."""
-    stages: dict[Stage, float] = field(default_factory=dict)
-    """Loop time of each stage that was observed."""
     uplink_bytes: LayerBytes | None = None
     """The message by layer."""
     downlink_bytes: LayerBytes | None = None
@@ -60,11 +57,8 @@ class Exchange:
     """ROHC feedback that is to be sent to the HSE in a packet of its own."""
     strays: int = 0
     """Datagrams that were no answer to this message: late ones, or refused."""
-
-    def mark(self, stage: Stage, at: float) -> None:
-        """Note the first time that a stage is reached."""
-        if at >= self.submitted_at:
-            self.stages.setdefault(stage, at)
+    unknown_at_hse: bool = False
+    """The HSE said that it does not know the session; anybody can say so."""
 
     def passed_hse(self, passage: Passage) -> None:
         """Note what the HSE saw, if it is this message."""
@@ -77,15 +71,6 @@ class Exchange:
             self.mark(Stage.HSE_DECOMPRESSED, passage.decompressed_at)
         if passage.answered_at is not None:
             self.mark(Stage.HSE_ANSWERED, passage.answered_at)
-
-    @property
-    def stages_s(self) -> dict[str, float]:
-        """Seconds after submission by stage, in the order of the way of a message."""
-        return {
-            stage.value: round(self.stages[stage] - self.submitted_at, 6)
-            for stage in Stage
-            if stage in self.stages
-        }
 
     @property
     def latency_s(self) -> float | None:
@@ -110,6 +95,9 @@ async def exchange_message(
         firmware_bridge.ModuleError: the module fails in a way that ends the run.
     """
     exchange.mark(Stage.SUBMITTED, exchange.submitted_at)
+    if session.lifetime_state() is esp.LifetimeState.HARD:
+        exchange.outcome, exchange.reason = Outcome.FAILED, "association-ended"
+        return
     try:
         receipt = await _send(session, exchange)
     except (CommandFailed, ModuleTimeout, SocketLost) as error:
@@ -191,8 +179,13 @@ async def _await_answer(session: UeSession, exchange: Exchange, deadline: float)
             break
         except SocketLost as error:
             _logger.info("message %d gets no answer: %s", exchange.message.index, error)
-            exchange.reason = "socket-lost"
+            exchange.reason = "unknown-at-hse" if exchange.unknown_at_hse else "socket-lost"
             return
+        if session.is_unknown_at_hse(received.data):
+            # Not authenticated: the answer may still come, and only when none does it counts.
+            exchange.unknown_at_hse = True
+            exchange.strays += 1
+            continue
         unit = Unit(data=received.data)
         try:
             unprotected_at = _climb(session, unit)
@@ -218,7 +211,10 @@ async def _await_answer(session: UeSession, exchange: Exchange, deadline: float)
                 return
         exchange.feedback_due += unit.feedback
         exchange.strays += 1
-    exchange.reason = "no-answer" if refused is None else f"answer-{refused}"
+    if refused is not None:
+        exchange.reason = f"answer-{refused}"
+    else:
+        exchange.reason = "unknown-at-hse" if exchange.unknown_at_hse else "no-answer"
 
 
 def _climb(session: UeSession, unit: Unit) -> float | None:

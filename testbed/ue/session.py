@@ -21,11 +21,20 @@ from firmware_bridge import (
 from testbed.bench import Configuration, Security
 from testbed.compression import RohcSettings
 from testbed.errors import LabFault, UsageError
+from testbed.notice import UnknownAssociation
 from testbed.packets import IPV4_HEADER_BYTES, UDP_HEADER_BYTES
-from testbed.results.records import SessionRecord
+from testbed.results.records import SessionRecord, Stage
 from testbed.ue.stack import UeStack, build_stack
+from testbed.ue.trace import Trace
 
-__all__ = ["HseAddresses", "KeyingTimeouts", "Secret", "UeSession", "WireObserver"]
+__all__ = [
+    "HseAddresses",
+    "KeyingFailed",
+    "KeyingTimeouts",
+    "Secret",
+    "UeSession",
+    "WireObserver",
+]
 
 _OUTER_BYTES = IPV4_HEADER_BYTES + UDP_HEADER_BYTES
 
@@ -88,6 +97,18 @@ class KeyingTimeouts:
     """One wait per request; NB-IoT takes up to 10 s one way in bad coverage."""
 
 
+class KeyingFailed(LabFault):
+    """The HSE did not answer a key exchange.
+
+    Attributes:
+        record: what trying cost.
+    """
+
+    def __init__(self, record: SessionRecord, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.record = record
+
+
 class WireObserver:
     """Somebody who sees what the module's socket sends and receives; does nothing here."""
 
@@ -114,6 +135,7 @@ class UeSession:
         local_port: the module's own UDP port for this socket, 1 to 65535.
         release_assistance: what each datagram tells the network.
         rohc_settings: mode and feedback of ROHC, where the configuration compresses.
+        lifetime: limits on the associations of a session.
         observer: sees the datagrams.
         timeouts: of the key exchange.
         random: source of nonces and SPIs.
@@ -131,6 +153,7 @@ class UeSession:
         local_port: int,
         release_assistance: ReleaseAssistance = ReleaseAssistance.NONE,
         rohc_settings: RohcSettings | None = None,
+        lifetime: esp.Lifetime | None = None,
         observer: WireObserver | None = None,
         timeouts: KeyingTimeouts | None = None,
         random: Callable[[int], bytes] = os.urandom,
@@ -147,6 +170,10 @@ class UeSession:
         self._secret = secret
         self._release_assistance = release_assistance
         self._rohc_settings = rohc_settings
+        self._lifetime = lifetime
+        self._keyed_at = 0.0
+        self.agreement: Trace | None = None
+        """Stages of the last key exchange, whether it gave keys or not; none without security."""
         self._observer = observer or WireObserver()
         self._timeouts = timeouts or KeyingTimeouts()
         self._random = random
@@ -174,7 +201,7 @@ class UeSession:
             What the key agreement cost; ``None`` without security.
 
         Raises:
-            LabFault: the HSE does not answer.
+            KeyingFailed: the HSE does not answer.
             UsageError: it refuses; the text says what it said.
             firmware_bridge.ModuleError: the module does not do its part.
         """
@@ -182,10 +209,42 @@ class UeSession:
         if self.configuration.security is Security.NONE:
             self._stack = self._new_stack(None)
             return None
-        keys, record = await self._agree()
+        return await self.rekey()
+
+    async def rekey(self, reason: str | None = None) -> SessionRecord:
+        """Agree on new keys, and use them from now on; without success the old ones stay in use.
+
+        Args:
+            reason: why, for the record; none for a session's first keys.
+
+        Raises:
+            KeyingFailed: the HSE does not answer; it carries what trying cost.
+            UsageError, firmware_bridge.ModuleError: as for `open`.
+        """
+        keys, record = await self._agree(reason)
         self._observer.keyed(keys)
         self._stack = self._new_stack(keys)
+        self._keyed_at = asyncio.get_running_loop().time()
         return record
+
+    def lifetime_state(self) -> esp.LifetimeState:
+        """Where the session's associations are in their life."""
+        protection = None if self._stack is None else self._stack.protection
+        if protection is None:
+            return esp.LifetimeState.CURRENT
+        return protection.lifetime_state(asyncio.get_running_loop().time() - self._keyed_at)
+
+    def is_unknown_at_hse(self, datagram: bytes) -> bool:
+        """Whether a datagram says that the HSE does not know this session (`testbed.notice`).
+
+        It must name the SPI and a number of a packet that went out, which keeps those out who did
+        not see one. It is not authenticated.
+        """
+        protection = self.stack.protection
+        if protection is None:
+            return False
+        notice = UnknownAssociation.decode(datagram)
+        return notice is not None and protection.sent(notice.spi, notice.sequence)
 
     async def ensure_open(self) -> None:
         """Open the socket again if the module has lost it, as deep sleep does.
@@ -241,10 +300,15 @@ class UeSession:
 
     def _new_stack(self, keys: keying.Session | None) -> UeStack:
         return build_stack(
-            self.configuration, self.local_address[0], self.hse.host, keys, self._rohc_settings
+            self.configuration,
+            self.local_address[0],
+            self.hse.host,
+            keys,
+            self._rohc_settings,
+            self._lifetime,
         )
 
-    async def _agree(self) -> tuple[keying.Session, SessionRecord]:
+    async def _agree(self, reason: str | None) -> tuple[keying.Session, SessionRecord]:
         if self._secret is None:
             raise UsageError(
                 f"configuration {self.configuration.name} needs the secret shared with the HSE",
@@ -269,14 +333,29 @@ class UeSession:
         )
         request = esp.add_marker(initiator.request())
         loop = asyncio.get_running_loop()
-        started = loop.time()
+        trace = self.agreement = Trace(submitted_at=loop.time())
+        trace.mark(Stage.SUBMITTED, trace.submitted_at)
         bytes_down = 0
         attempts = 0
         hint = ""
+
+        def record(until: float, failure: str | None = None) -> SessionRecord:
+            return SessionRecord(
+                configuration=self.configuration.name,
+                setup_s=until - trace.submitted_at,
+                bytes_up=attempts * (_OUTER_BYTES + len(request)),
+                bytes_down=bytes_down,
+                attempts=attempts,
+                reason=reason,
+                failure=failure,
+            )
+
         for wait_s in self._timeouts.waits_s:
             attempts += 1
             await self.ensure_open()
-            await self.send(request)
+            receipt = await self.send(request)
+            trace.mark(Stage.AT_WRITTEN, receipt.written_at)
+            trace.mark(Stage.ACCEPTED, receipt.accepted_at)
             deadline = loop.time() + wait_s
             while True:
                 try:
@@ -293,24 +372,21 @@ class UeSession:
                     continue
                 except esp.RemoteError:
                     continue  # anybody can send anything: wait for a response that verifies
-                record = SessionRecord(
-                    configuration=self.configuration.name,
-                    setup_s=received.at - started,
-                    bytes_up=attempts * (_OUTER_BYTES + len(request)),
-                    bytes_down=bytes_down,
-                    attempts=attempts,
-                )
-                return keys, record
-        raise self._refused(initiator, attempts, hint)
+                trace.mark(Stage.RECEIVED, received.at)
+                return keys, record(received.at)
+        refusal = initiator.refusal
+        failed = record(loop.time(), "no-answer" if refusal is None else f"refused-{refusal}")
+        raise self._refused(initiator, failed, hint)
 
     def _refused(
-        self, initiator: keying.Initiator, attempts: int, hint: str
-    ) -> LabFault | UsageError:
+        self, initiator: keying.Initiator, failed: SessionRecord, hint: str
+    ) -> KeyingFailed | UsageError:
         where = f"the HSE at {self.hse.host}:{self.hse.esp_port}"
         if initiator.refusal is None:
             waited = sum(self._timeouts.waits_s)
-            return LabFault(
-                f"{where} did not answer {attempts} requests in {waited:g} s",
+            return KeyingFailed(
+                failed,
+                f"{where} did not answer {failed.attempts} requests in {waited:g} s",
                 hint=(
                     "Is `testbed hse` running there, is its UDP port open in every firewall, and "
                     "does the module's APN reach it?"

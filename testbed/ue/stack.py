@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import esp
 from esp import keying
-from esp.rohcoipsec import CompressedTunnel
 from testbed.analysis.bytes import Layer
 from testbed.bench import Compression as CompressionKind
 from testbed.bench import Configuration, Security
@@ -47,6 +46,11 @@ class UeStack:
             layer.up(unit, now)
         return unit
 
+    @property
+    def protection(self) -> Protection | None:
+        """The layer of ESP, if there is one."""
+        return next((layer for layer in self.layers if isinstance(layer, Protection)), None)
+
     def feedback_down(self, feedback: bytes, now: float) -> Unit:
         """What the module's socket sends to carry ROHC feedback and nothing else."""
         unit = Unit(
@@ -76,11 +80,11 @@ class UeStack:
         inner = counts.get(Layer.INNER_IP, 0) + counts.get(Layer.INNER_UDP, 0)
         inner += counts.get(Layer.ROHC_HEADER, 0)
         fixed = len(unit.data) - counts[Layer.APPLICATION] - counts.get(Layer.ESP_PADDING, 0)
-        protections = [layer for layer in self.layers if isinstance(layer, Protection)]
+        protection = self.protection
 
         def size(payload: int) -> int:
-            padding = sum(layer.suite.padding_bytes(inner + payload) for layer in protections)
-            return fixed + payload + padding
+            filled = 0 if protection is None else protection.suite.padding_bytes(inner + payload)
+            return fixed + payload + filled
 
         payload = max(limit - fixed, 0)
         while payload > 0 and size(payload) > limit:
@@ -94,6 +98,7 @@ def build_stack(
     hse_address: str,
     keys: keying.Session | None,
     settings: RohcSettings | None = None,
+    lifetime: esp.Lifetime | None = None,
 ) -> UeStack:
     """The layers of a configuration.
 
@@ -103,6 +108,7 @@ def build_stack(
         hse_address: the HSE's address, likewise.
         keys: the session's keys; needed with ESP.
         settings: of ROHC, where the configuration compresses.
+        lifetime: limits on the session's associations.
 
     Raises:
         ValueError: ESP without keys.
@@ -119,14 +125,15 @@ def build_stack(
     else:
         if keys is None:
             raise ValueError(f"configuration {configuration.name} needs a session's keys")
-        outbound, inbound = keys.outbound_association(), keys.inbound_association()
+        outbound = keys.outbound_association(lifetime=lifetime)
+        inbound = keys.inbound_association(lifetime=lifetime)
         if configuration.security is Security.ESP_TRANSPORT:
             layers.append(InnerDatagrams(module_address, hse_address))
         else:
             layers.append(InnerPackets())
         if compressed:
             ends = settings.ends()
-            tunnel = CompressedTunnel(outbound, inbound, *ends, piggyback=False)
+            tunnel = settings.tunnel(keys, outbound, inbound, *ends)
             layers.append(CompressionInTunnel(tunnel, *ends, piggyback=piggyback))
         layers.append(Protection(outbound, inbound, keys.suite))
     layers.append(ModuleDatagrams())

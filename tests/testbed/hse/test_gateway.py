@@ -49,7 +49,7 @@ class Lab:
         self.gateway = Gateway(
             secrets={"ue-1": SECRET, "ue-2": SECRET[::-1]}.get,
             application=self.application,
-            limits=limits,
+            limits=limits or GatewayLimits(notices_per_s=0.0),
             rohc_settings=rohc_settings,
         )
 

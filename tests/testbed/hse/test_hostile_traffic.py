@@ -12,7 +12,14 @@ import pytest
 import esp
 from testbed.bench import Configuration
 from testbed.errors import LabFault
-from testbed.hse import EchoApplication, Endpoint, HsePort, HseServer, ListenAddresses
+from testbed.hse import (
+    EchoApplication,
+    Endpoint,
+    GatewayLimits,
+    HsePort,
+    HseServer,
+    ListenAddresses,
+)
 from testbed.hse.endpoint import DRAIN_PER_WAKE_UP
 from testbed.traffic import generated_traffic
 from tests.testbed.conftest import SECRET, Device, device_with, initiator, port_of
@@ -55,7 +62,12 @@ class Client:
 
 @asynccontextmanager
 async def served(application: EchoApplication) -> AsyncIterator[tuple[HseServer, Client]]:
-    server = HseServer(secrets=lambda identity: SECRET, listen=EPHEMERAL, application=application)
+    server = HseServer(
+        secrets=lambda identity: SECRET,
+        listen=EPHEMERAL,
+        application=application,
+        limits=GatewayLimits(notices_per_s=0.0),
+    )
     async with server:
         client = Client(server)
         try:
