@@ -8,7 +8,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 CONSTRAINTS := constraints.txt
 PYTEST_ARGS ?=
 
-.PHONY: help run test lint types format bench constraints clean
+.PHONY: help run test lint types format bench proof constraints clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,12 @@ format: $(DEV_STAMP) ## let ruff format the tree
 
 bench: $(DEV_STAMP) ## run every benchmark and print its table
 	@for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+proof: $(DEV_STAMP) ## the long rows, each leaving docs/proof/NAME.json (make proof-NAME: one of them)
+	$(BIN)/python tests/proof.py all --resume
+
+proof-%: $(DEV_STAMP)
+	$(BIN)/python tests/proof.py $*
 
 constraints: $(DEV_STAMP) ## write down the versions that CI installs
 	$(BIN)/python -m pip freeze --exclude-editable > $(CONSTRAINTS)

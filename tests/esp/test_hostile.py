@@ -164,7 +164,9 @@ def receiver(row: Suite, **options: object) -> SecurityAssociationDatabase[str]:
 
 @pytest.mark.parametrize("name", SUITES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_none_gets_in_each_is_counted_and_good_traffic_goes_on(name: str, kind: str) -> None:
+def test_none_gets_in_each_is_counted_and_good_traffic_goes_on(
+    name: str, kind: str, record_property: Callable[[str, object], None]
+) -> None:
     row = suite(name)
     make, reasons = KINDS[kind]
     attacker = Attacker(row, 7)
@@ -181,6 +183,8 @@ def test_none_gets_in_each_is_counted_and_good_traffic_goes_on(name: str, kind: 
         assert (entry.owner, opened.payload) == ("UE", inner())
     assert set(counted) <= reasons
     assert counted.total() == EACH
+    record_property("figure: hostile packets refused and counted", counted.total())
+    record_property("figure: good packets delivered between them", EACH)
 
 
 # --- each kind passes when its check is switched off -------------------------------------------
