@@ -1,11 +1,17 @@
-"""The event loop's clock: real, or running faster than real while nothing is to be done.
+"""The event loop's clock: real, virtual, or running faster than real while nothing is to be done.
 
 Everything in the testbed reads time from the running event loop (``loop.time()``,
-``asyncio.sleep``, ``asyncio.timeout``). So one object decides what a second is: a virtual module
-on a pty lets twenty seconds of inactivity timer pass in a tenth of a second when the loop runs at
-200 times real time, and each duration read off the loop is the module's time already.
+``asyncio.sleep``, ``asyncio.timeout``). So one object decides what a second is, and each duration
+read off the loop is the module's time already.
 
-Four rules keep such a clock honest:
+In **virtual time** (`VirtualEventLoop`) the clock stands still while anything is ready to run, and
+jumps to the next timer when nothing is. It needs all of a bench inside the loop: module, lines and
+network in memory. Work takes no time there, waiting takes none of the wall's, and nothing depends
+on how busy the machine is: the same program does the same things at the same times, always.
+
+Where a pty or a socket takes part, the clock can only be **scaled** (`ScaledEventLoop`): a virtual
+module on a pty lets twenty seconds of inactivity timer pass in a tenth of a second when the loop
+runs at 200 times real time. Four rules keep such a clock honest:
 
 - Waiting runs at the scale, work does not: what this machine computes takes its real time, not 200
   times that.
@@ -27,14 +33,34 @@ import math
 import selectors
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from enum import StrEnum
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-__all__ = ["MAX_TIME_SCALE", "ScaledEventLoop", "run"]
+__all__ = [
+    "MAX_TIME_SCALE",
+    "ScaledEventLoop",
+    "TimeKind",
+    "VirtualEventLoop",
+    "run",
+    "run_virtual",
+]
 
 MAX_TIME_SCALE = 1000.0
 """Beyond this, one real millisecond of waiting for another process reads as a second."""
+
+
+class TimeKind(StrEnum):
+    """What a second of a run is."""
+
+    REAL = "real"
+    """A second of the clock on the wall."""
+    SCALED = "scaled"
+    """The loop's clock runs faster: durations are modelled."""
+    VIRTUAL = "virtual"
+    """The loop's clock jumps from event to event: durations are modelled."""
+
 
 _SHORTEST_WAIT_S = 1e-3
 """What epoll can wait; shorter waits would be rounded up to it."""
@@ -83,14 +109,11 @@ class _Clock:
         self._limit = limit
 
 
-class _ScaledSelector(selectors.BaseSelector):
-    """A selector whose time-outs are in scaled seconds, and which tells the clock of its waits."""
+class _WrappedSelector(selectors.BaseSelector):
+    """A selector around another one; who inherits says what waiting is."""
 
-    def __init__(self, inner: selectors.BaseSelector, clock: _Clock, scale: float) -> None:
+    def __init__(self, inner: selectors.BaseSelector) -> None:
         self._inner = inner
-        self._clock = clock
-        self._scale = scale
-        self._owed_s = 0.0
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         return self._inner.register(fileobj, events, data)
@@ -100,6 +123,25 @@ class _ScaledSelector(selectors.BaseSelector):
 
     def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         return self._inner.modify(fileobj, events, data)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def get_key(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._inner.get_key(fileobj)
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        return self._inner.get_map()
+
+
+class _ScaledSelector(_WrappedSelector):
+    """A selector whose time-outs are in scaled seconds, and which tells the clock of its waits."""
+
+    def __init__(self, inner: selectors.BaseSelector, clock: _Clock, scale: float) -> None:
+        super().__init__(inner)
+        self._clock = clock
+        self._scale = scale
+        self._owed_s = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
@@ -131,15 +173,6 @@ class _ScaledSelector(selectors.BaseSelector):
             time.sleep(_SETTLE_S)
         return self._inner.select(0)
 
-    def close(self) -> None:
-        self._inner.close()
-
-    def get_key(self, fileobj: Any) -> selectors.SelectorKey:
-        return self._inner.get_key(fileobj)
-
-    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
-        return self._inner.get_map()
-
 
 class ScaledEventLoop(asyncio.SelectorEventLoop):
     """A selector event loop whose clock runs ``scale`` times faster than real while it waits.
@@ -156,6 +189,79 @@ class ScaledEventLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Scaled seconds; starts where the real monotonic clock stood."""
         return self._scaled_clock.now()
+
+
+_RESOLUTION_S = 1e-9
+"""How close timers of a virtual loop may be and still be told apart."""
+
+
+class _JumpingSelector(_WrappedSelector):
+    """A selector that does not wait: it lets the time that it would wait for pass at once."""
+
+    def __init__(self, inner: selectors.BaseSelector) -> None:
+        super().__init__(inner)
+        self.now = 0.0
+        self.outside = 0
+        """How much is under way outside the loop (in threads), which the clock waits for."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None or (self.outside and timeout > 0):
+            # Nothing is planned, or a thread is at work for the loop: only the world can go on.
+            return self._inner.select(None)
+        ready = self._inner.select(0)  # signals arrive here, too
+        if not ready and timeout > 0:
+            self.now += timeout
+            if self.now + _RESOLUTION_S == self.now:
+                # After some months a double is coarser than that: asyncio, which runs what is due
+                # before now + resolution, would wait forever for a timer at exactly now.
+                self.now = math.nextafter(self.now, math.inf)
+        return ready
+
+
+class VirtualEventLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock starts at 0 and jumps to the next timer when nothing is ready.
+
+    Only for what happens inside the loop: a file descriptor is served when it is ready, but the
+    clock does not wait for it. Work that is handed to a thread takes no time of the loop's.
+    """
+
+    def __init__(self) -> None:
+        self._jumping = _JumpingSelector(selectors.DefaultSelector())
+        super().__init__(self._jumping)
+        self._clock_resolution = _RESOLUTION_S  # asyncio's own is that of the system's clock
+
+    def time(self) -> float:
+        """Virtual seconds since the loop was made."""
+        return self._jumping.now
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
+        """See `asyncio.loop.run_in_executor`; the clock stands still until it is done."""
+        future = super().run_in_executor(executor, func, *args)
+        self._jumping.outside += 1
+        future.add_done_callback(self._came_back)
+        return future
+
+    def _came_back(self, _: object) -> None:
+        self._jumping.outside -= 1
+
+    async def shutdown_default_executor(self, *args: Any, **keywords: Any) -> None:
+        """See `asyncio.loop.shutdown_default_executor`; its time-out is not jumped to."""
+        self._jumping.outside += 1
+        try:
+            await super().shutdown_default_executor(*args, **keywords)
+        finally:
+            self._jumping.outside -= 1
+
+
+def run_virtual(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run ``main()`` to its end in virtual time.
+
+    Ctrl-C cancels the main task, as :func:`asyncio.run` does, so that it can tidy up.
+    """
+    with asyncio.Runner(loop_factory=VirtualEventLoop) as runner:
+        return runner.run(main())
 
 
 def run(main: Callable[[], Coroutine[Any, Any, T]], *, time_scale: float = 1.0) -> T:

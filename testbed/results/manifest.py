@@ -18,11 +18,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
-from enum import Enum, StrEnum
+from enum import Enum
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from testbed.clock import TimeKind
 from testbed.errors import UsageError
 from testbed.version import __version__
 
@@ -72,17 +73,6 @@ class ManifestError(UsageError):
         self.path = path
 
 
-class TimeKind(StrEnum):
-    """What a second of the run was: the values of a manifest's ``time.kind``."""
-
-    REAL = "real"
-    """A second of the clock on the wall."""
-    SCALED = "scaled"
-    """The loop's clock ran faster: durations are modelled."""
-    VIRTUAL = "virtual"
-    """The loop's clock jumped from event to event: durations are modelled."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """What stands in ``manifest.json``."""
@@ -111,7 +101,8 @@ class Manifest:
     """The bench description as it was used, without secrets."""
     seed: int = 0
     time: Mapping[str, Any] = field(default_factory=dict)
-    """``kind`` (see :class:`TimeKind`) and ``scale``: seconds of the run per second of the wall."""
+    """``kind`` (see :class:`TimeKind`) and ``scale``: seconds of the run per second of the wall,
+    ``None`` in virtual time."""
     module: Mapping[str, Any] = field(default_factory=dict)
     """The module as it identified itself: manufacturer, model, firmware ..."""
     radio: Mapping[str, Any] = field(default_factory=dict)
@@ -184,7 +175,7 @@ def start_manifest(
     config: Mapping[str, Any],
     seed: int = 0,
     time_kind: str = TimeKind.REAL,
-    time_scale: float = 1.0,
+    time_scale: float | None = 1.0,
     command: Sequence[str] | None = None,
     now: datetime | None = None,
     **facts: Any,
@@ -196,7 +187,8 @@ def start_manifest(
         config: the bench description as it is used; secrets are taken out.
         seed: what every random choice comes from.
         time_kind: see :class:`TimeKind`.
-        time_scale: seconds of the run per second of the wall.
+        time_scale: seconds of the run per second of the wall; ``None`` in virtual time, where
+            there is no such ratio.
         command: the command line; this process's by default.
         now: the time on the wall; the present by default.
         facts: further fields, such as ``module``, ``radio``, ``test_keys``, ``notes``.

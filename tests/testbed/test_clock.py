@@ -1,10 +1,12 @@
-"""The scaled clock of the event loop."""
+"""The event loop's clock: scaled and virtual."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import pty
+import signal
+import threading
 import time
 import tty
 
@@ -141,3 +143,112 @@ def test_close_timers_do_not_outrun_the_scale() -> None:
 def test_a_scale_out_of_range_is_refused_with_the_range(scale: float) -> None:
     with pytest.raises(ValueError, match="at most 1000"):
         clock.run(lambda: asyncio.sleep(0), time_scale=scale)
+
+
+# -- virtual time ------------------------------------------------------------------------------
+
+
+def test_a_virtual_year_takes_no_time_of_the_wall() -> None:
+    year_s = 365 * 86_400.0
+
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(year_s)
+        return loop.time()
+
+    real = time.monotonic()
+    assert clock.run_virtual(main) == pytest.approx(year_s)
+    assert time.monotonic() - real < 5.0
+
+
+def test_virtual_timers_fire_exactly_when_they_are_due() -> None:
+    async def main() -> list[float]:
+        loop = asyncio.get_running_loop()
+        fired: list[float] = []
+        for number in (3, 1, 2):
+            loop.call_at(number * 1e6 + 0.1, lambda: fired.append(loop.time()))
+        await asyncio.sleep(4e6)
+        return fired
+
+    assert clock.run_virtual(main) == [1e6 + 0.1, 2e6 + 0.1, 3e6 + 0.1]
+
+
+def test_work_takes_no_virtual_time() -> None:
+    async def main() -> tuple[float, float]:
+        loop = asyncio.get_running_loop()
+        time.sleep(0.02)
+        await asyncio.sleep(0)
+        worked = loop.time()
+        await asyncio.sleep(1.0)
+        return worked, loop.time()
+
+    assert clock.run_virtual(main) == (0.0, 1.0)
+
+
+def test_what_is_ready_runs_before_the_virtual_clock_moves() -> None:
+    async def main() -> str:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[str] = loop.create_future()
+
+        def hop(left: int) -> None:
+            if left:
+                loop.call_soon(hop, left - 1)
+            else:
+                answer.set_result("here")
+
+        hop(1000)
+        return await asyncio.wait_for(answer, 0.001)
+
+    assert clock.run_virtual(main) == "here"
+
+
+def test_a_thread_holds_the_virtual_clock_until_it_is_done() -> None:
+    async def main() -> tuple[int, float]:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(1.0):
+            size = await asyncio.to_thread(lambda: time.sleep(0.05) or 7)
+        return size, loop.time()
+
+    assert clock.run_virtual(main) == (7, 0.0)
+
+
+def test_an_interrupt_ends_a_virtual_run_that_never_ends_by_itself() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(5.0, signal.raise_signal, signal.SIGINT)
+        try:
+            for _ in range(1000):
+                await asyncio.sleep(1.0)
+        finally:
+            tidied.append(loop.time())
+
+    tidied: list[float] = []
+    before = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # may be ignored in background
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            clock.run_virtual(main)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert tidied
+    assert tidied[0] < 100.0
+
+
+def test_a_virtual_loop_waits_for_the_world_when_it_has_nothing_planned() -> None:
+    async def main() -> bytes:
+        loop = asyncio.get_running_loop()
+        reader, writer = os.pipe()
+        came: asyncio.Future[bytes] = loop.create_future()
+        loop.add_reader(reader, lambda: came.set_result(os.read(reader, 10)))
+        thread = threading.Timer(0.02, os.write, (writer, b"world"))
+        thread.start()
+        try:
+            return await came
+        finally:
+            thread.join()
+            loop.remove_reader(reader)
+            os.close(reader)
+            os.close(writer)
+
+    assert clock.run_virtual(main) == b"world"
