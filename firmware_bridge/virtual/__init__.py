@@ -46,6 +46,7 @@ from firmware_bridge.virtual.doors import (
     virtual_module_on_pty,
 )
 from firmware_bridge.virtual.faults import Fault, FaultKind
+from firmware_bridge.virtual.memory_network import MemoryNetwork, MemorySocket
 from firmware_bridge.virtual.module import VirtualModule
 from firmware_bridge.virtual.radio import Signal
 from firmware_bridge.virtual.rrc import ConnectionState
@@ -75,6 +76,8 @@ __all__ = [
     "LineLost",
     "LineSettings",
     "MemoryDoor",
+    "MemoryNetwork",
+    "MemorySocket",
     "ModuleSettings",
     "Move",
     "NameAsked",

@@ -17,11 +17,15 @@ from pathlib import Path
 from firmware_bridge.virtual.actions import LineLost
 from firmware_bridge.virtual.current import Energy
 from firmware_bridge.virtual.faults import FaultKind
+from firmware_bridge.virtual.memory_network import MemoryNetwork, MemoryUdp
 from firmware_bridge.virtual.module import VirtualModule
 from firmware_bridge.virtual.network import UdpNetwork
 from firmware_bridge.virtual.settings import ModuleSettings
 
 __all__ = ["Door", "MemoryDoor", "PtyDoor", "virtual_module_in_memory", "virtual_module_on_pty"]
+
+_NAT_ADDRESS = "127.0.0.1"
+"""Where a module's datagrams come from on a network in memory: as on this machine's own."""
 
 _READ = 4096
 _UNREAD_LIMIT = 65536
@@ -36,14 +40,25 @@ class Door:
         family: Dialect, see :class:`~firmware_bridge.virtual.module.VirtualModule`.
         settings: Likewise.
         seed: Likewise.
+        network: What its UDP sockets are bound on; this machine's real network by default.
     """
 
-    def __init__(self, family: str, settings: ModuleSettings | None, seed: int) -> None:
+    def __init__(
+        self,
+        family: str,
+        settings: ModuleSettings | None,
+        seed: int,
+        network: MemoryNetwork | None = None,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self.module = VirtualModule(family, settings, seed, self._loop.time())
         """The module behind the door."""
-        self.network = UdpNetwork(self._datagram, self._resolved)
+        self.network: UdpNetwork | MemoryUdp
         """Its UDP sockets."""
+        if network is None:
+            self.network = UdpNetwork(self._datagram, self._resolved)
+        else:
+            self.network = MemoryUdp(network, _NAT_ADDRESS, self._datagram, self._resolved)
         self._timer: asyncio.TimerHandle | None = None
         self._when: float | None = None
 
@@ -248,18 +263,39 @@ class PtyDoor(Door):
 class MemoryDoor(Door):
     """The module in this process: bytes in by :meth:`write`, out to a function."""
 
-    def __init__(self, family: str, settings: ModuleSettings | None, seed: int) -> None:
-        super().__init__(family, settings, seed)
+    def __init__(
+        self,
+        family: str,
+        settings: ModuleSettings | None,
+        seed: int,
+        network: MemoryNetwork | None = None,
+    ) -> None:
+        super().__init__(family, settings, seed, network)
         self._receiver: Callable[[bytes], None] | None = None
+        self._unplugged: Callable[[], None] | None = None
         self._settle()
 
-    def connect(self, receiver: Callable[[bytes], None]) -> None:
-        """From now on ``receiver`` gets what the module sends; before, it was lost."""
+    def connect(
+        self, receiver: Callable[[bytes], None], unplugged: Callable[[], None] | None = None
+    ) -> None:
+        """From now on ``receiver`` gets what the module sends; before, it was lost.
+
+        ``unplugged`` is called when the module vanishes from the line; connect anew to what comes
+        back.
+        """
         self._receiver = receiver
+        self._unplugged = unplugged
 
     def disconnect(self) -> None:
         """Nobody listens any more."""
-        self._receiver = None
+        self._receiver = self._unplugged = None
+
+    def _lose(self, duration_s: float) -> None:
+        """A line that was told of it is over, as when a USB plug is pulled."""
+        if self._unplugged is not None:
+            unplugged = self._unplugged
+            self.disconnect()
+            unplugged()
 
     def write(self, data: bytes) -> None:
         """The host writes ``data``."""
@@ -296,12 +332,18 @@ async def virtual_module_on_pty(
 
 @asynccontextmanager
 async def virtual_module_in_memory(
-    family: str = "bc66", *, settings: ModuleSettings | None = None, seed: int = 0
+    family: str = "bc66",
+    *,
+    settings: ModuleSettings | None = None,
+    seed: int = 0,
+    network: MemoryNetwork | None = None,
 ) -> AsyncIterator[MemoryDoor]:
     """A virtual module without a device, for as long as the context lasts.
+
+    With ``network``, its datagrams go to who has bound their destination there, and nowhere else.
 
     Raises:
         ValueError: no such family.
     """
-    with contextlib.closing(MemoryDoor(family, settings, seed)) as door:
+    with contextlib.closing(MemoryDoor(family, settings, seed, network)) as door:
         yield door
