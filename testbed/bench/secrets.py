@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from typing import Any
 
 from esp import keying
 from testbed.bench.source import read_yaml
 from testbed.errors import UsageError
 
-__all__ = ["parse_secret", "read_secret_file", "read_subscribers"]
+__all__ = ["Subscribers", "parse_secret", "read_secret_file", "read_subscribers"]
 
 _logger = logging.getLogger(__name__)
 
@@ -73,11 +77,24 @@ def read_secret_file(path: Path) -> bytes:
     return parse_secret(text, where=f"secret file {path}")
 
 
-def read_subscribers(path: Path) -> dict[str, bytes]:
-    """The table of UEs that an HSE knows: a YAML mapping from identity to secret.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscribers:
+    """The UEs that an HSE knows."""
+
+    secrets: dict[str, bytes] = field(repr=False)
+    """Secret by identity."""
+    addresses: dict[str, tuple[IPv4Network | IPv6Network, ...]]
+    """Inner source addresses by identity, for those that have any assigned."""
+
+
+def read_subscribers(path: Path) -> Subscribers:
+    """The table of UEs that an HSE knows: a YAML mapping from identity to its secret.
+
+    In place of a secret may stand a mapping with the keys ``secret`` and ``addresses``, the latter
+    a list of addresses or networks that are this UE's, and nobody else's, inside the tunnel.
 
     Raises:
-        UsageError: unreadable, no such mapping, or a secret that is none; names the line.
+        UsageError: unreadable, no such mapping, a secret or address that is none; names the line.
     """
     source = read_yaml(path)
     _warn_if_shared(path)
@@ -86,13 +103,36 @@ def read_subscribers(path: Path) -> dict[str, bytes]:
             f"{path}: a subscriber file maps each UE's identity to its secret",
             hint="For example:  ue-1: hex:00112233445566778899aabbccddeeff",
         )
-    table = {}
-    for identity, secret in source.data.items():
+    secrets = {}
+    addresses = {}
+    for identity, entry in source.data.items():
         where = f"{path}:{source.line((str(identity),)) or 1}"
+        secret = entry.get("secret") if isinstance(entry, dict) else entry
         if not isinstance(identity, str) or not isinstance(secret, str):
             raise UsageError(
                 f"{where}: identity and secret are texts",
                 hint="Put quotes around them when they look like numbers.",
             )
-        table[identity] = parse_secret(secret, where=where)
-    return table
+        secrets[identity] = parse_secret(secret, where=where)
+        if isinstance(entry, dict):
+            unknown = sorted(set(entry) - {"secret", "addresses"})
+            if unknown:
+                raise UsageError(
+                    f"{where}: unknown key {unknown[0]!r}", hint="Known: secret, addresses."
+                )
+            found = tuple(_networks(entry.get("addresses", []), where))
+            if found:
+                addresses[identity] = found
+    return Subscribers(secrets=secrets, addresses=addresses)
+
+
+def _networks(listed: Any, where: str) -> Iterator[IPv4Network | IPv6Network]:
+    if not isinstance(listed, list):
+        raise UsageError(f"{where}: addresses is a list", hint="addresses: [10.0.0.1]")
+    for one in listed:
+        try:
+            yield ip_network(str(one))
+        except ValueError as error:
+            raise UsageError(
+                f"{where}: {error}", hint="For example 10.0.0.1, or 2001:db8::/64."
+            ) from None

@@ -17,7 +17,7 @@ from testbed.bench.secrets import read_secret_file, read_subscribers
 from testbed.cli.shared import app, print_json_line, stderr, stdout
 from testbed.compression import FeedbackWay, RohcMode, RohcSettings
 from testbed.errors import UsageError
-from testbed.hse import HsePort, HseServer, ListenAddresses
+from testbed.hse import AddressPlan, HsePort, HseServer, ListenAddresses
 from testbed.metrics import HseMetrics, MetricsServer
 
 __all__ = ["hse"]
@@ -43,7 +43,7 @@ def hse(
     ] = None,
     subscribers: Annotated[
         Path | None,
-        typer.Option(help="YAML file: identity of each UE and its own secret."),
+        typer.Option(help="YAML file: identity of each UE, its secret, perhaps its addresses."),
     ] = None,
     suite: Annotated[
         list[str] | None,
@@ -79,11 +79,15 @@ def hse(
             hint="Make a secret: (umask 077; echo hex:$(openssl rand -hex 16) > secret.txt)",
         )
     if subscribers is not None:
-        table = read_subscribers(subscribers)
-        shared = None
+        known_ues = read_subscribers(subscribers)
+        table, shared = known_ues.secrets, None
+        try:
+            addresses = AddressPlan(known_ues.addresses)
+        except ValueError as error:
+            raise UsageError(f"{subscribers}: {error}") from None
     else:
         assert secret_file is not None
-        table = {}
+        table, addresses = {}, AddressPlan()
         shared = read_secret_file(secret_file)
 
     def known(identity: str) -> bytes | None:
@@ -114,6 +118,7 @@ def hse(
         secrets=known,
         listen=listen,
         policy=policy,
+        addresses=addresses,
         rohc_settings=rohc_settings,
     )
     asyncio.run(_serve(server, metrics_port, json_output))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,21 @@ def test_a_missing_secret_file_says_how_to_make_one(tmp_path: Path) -> None:
 def test_a_subscriber_file_maps_identities_to_secrets(tmp_path: Path) -> None:
     path = tmp_path / "subscribers.yaml"
     path.write_text(f"ue-1: hex:{'01' * 16}\nue-2: hex:{'02' * 16}\n")
-    assert read_subscribers(path) == {"ue-1": b"\x01" * 16, "ue-2": b"\x02" * 16}
+    known = read_subscribers(path)
+    assert known.secrets == {"ue-1": b"\x01" * 16, "ue-2": b"\x02" * 16}
+    assert known.addresses == {}
+    assert "\\x01" not in repr(known)
+
+
+def test_a_subscriber_may_have_addresses_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "subscribers.yaml"
+    path.write_text(
+        f"ue-1: {{secret: 'hex:{'01' * 16}', addresses: [10.0.0.1, '2001:db8::/64']}}\n"
+        f"ue-2: hex:{'02' * 16}\n"
+    )
+    known = read_subscribers(path)
+    assert set(known.secrets) == {"ue-1", "ue-2"}
+    assert known.addresses == {"ue-1": (ip_network("10.0.0.1"), ip_network("2001:db8::/64"))}
 
 
 @pytest.mark.parametrize(
@@ -65,6 +80,11 @@ def test_a_subscriber_file_maps_identities_to_secrets(tmp_path: Path) -> None:
         ("[a, b]\n", "maps each UE's identity"),
         (f"ue-1: hex:{'01' * 16}\n17: hex:{'02' * 16}\n", ":2: identity and secret are texts"),
         (f"ue-1: hex:{'01' * 16}\nue-2: short\n", ":2: the secret has 5 octets"),
+        ("ue-1: {addresses: [10.0.0.1]}\n", ":1: identity and secret are texts"),
+        (f"ue-1: {{secret: 'hex:{'01' * 16}', address: 10.0.0.1}}\n", "unknown key 'address'"),
+        (f"ue-1: {{secret: 'hex:{'01' * 16}', addresses: 7}}\n", "addresses is a list"),
+        (f"ue-1: {{secret: 'hex:{'01' * 16}', addresses: [10.0.0.256]}}\n", "10.0.0.256"),
+        (f"ue-1: {{secret: 'hex:{'01' * 16}', addresses: [10.0.0.1/8]}}\n", "host bits set"),
     ],
 )
 def test_a_wrong_subscriber_file_is_named_with_its_line(
