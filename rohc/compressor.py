@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from rohc import framing
 from rohc.channel import Channel, Mode, Profile, mode_of
-from rohc.compression.acknowledge import apply
+from rohc.compression.acknowledge import RELIABLE_WIDTH, apply, set_width
 from rohc.compression.classify import Classifier
 from rohc.compression.context import CompressorContext
 from rohc.compression.encode import (
@@ -425,6 +425,8 @@ class Compressor:
         repeats = self.settings.optimistic_repeats
         context.start(headers, repeats, repeats)
         context.always_long_crc = self.settings.reordering_expected
+        if context.mode == Mode.RELIABLE:
+            set_width(context, RELIABLE_WIDTH)
         headers.checksum_present = headers.checksum != 0
         headers.cfi = headers.coverage == headers.payload_octets + headers.transport_octets
         headers.cfp = not headers.cfi
@@ -484,6 +486,7 @@ class Compressor:
         if old is not None and old.spec is spec:
             # RFC 4815 section 7.2.1: the mode is inherited.
             context.mode = old.mode
+            context.transition_pending = old.transition_pending
         self._by_cid[cid] = context
         self._flows[key] = context
         return context

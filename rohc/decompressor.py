@@ -461,6 +461,8 @@ class Decompressor:
             if now is not None:
                 self._clock.arrived(cid, now, finding.ahead)
             context.accept(candidate.updated, finding.ahead)
+            if finding.rebased:
+                context.nothing_missing()
             context.settle()
             if fields.lists is not None:
                 context.lists = fields.lists

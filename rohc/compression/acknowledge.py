@@ -20,7 +20,7 @@ from rohc.feedback import Feedback
 from rohc.formats.feedback import AckType
 from rohc.profiles.spec import Spec
 
-__all__ = ["apply"]
+__all__ = ["RELIABLE_WIDTH", "apply", "set_width"]
 
 _MAY_DECLINE = frozenset((Profile.IP, Profile.UDP_LITE_RTP, Profile.UDP_LITE))
 RELIABLE_WIDTH = 64
@@ -70,7 +70,11 @@ def _matching_sn(context: CompressorContext, spec: Spec, feedback: Feedback) -> 
     distance = (headers.sn - feedback.sn) & ((1 << bits) - 1) & spec.sn_mask
     if spec.own_sn and distance >= context.sent:
         return -1
-    return (headers.sn - distance) & spec.sn_mask
+    sn = (headers.sn - distance) & spec.sn_mask
+    if context.mode == Mode.RELIABLE and sn not in context.sn_window.numbers:
+        # RFC 3095 section 5.5.1.2: an ACK for no update packet that was sent is invalid.
+        return -1
+    return sn
 
 
 def _acknowledged(context: CompressorContext, spec: Spec, sn: int) -> None:
@@ -134,16 +138,17 @@ def _move(
             context.sn_window.clear()
             for number in (context.sn_floor, headers.sn):
                 context.sn_window.add(number, number)
-        _set_width(context, RELIABLE_WIDTH)
+        set_width(context, RELIABLE_WIDTH)
 
 
 def _widen(context: CompressorContext, loss: int) -> None:
     """RFC 3095 section 5.7.6.9: the windows cover the longest loss; they do not shrink again."""
     if context.mode != Mode.RELIABLE:
-        _set_width(context, min(max(context.sn_window.width, loss + 1), 15))
+        set_width(context, min(max(context.sn_window.width, loss + 1), 15))
 
 
-def _set_width(context: CompressorContext, width: int) -> None:
+def set_width(context: CompressorContext, width: int) -> None:
+    """Let every window of the context hold so many candidates."""
     context.sn_window.width = width
     context.timestamps.width = width
     for tracker in context.trackers:

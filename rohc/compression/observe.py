@@ -115,7 +115,8 @@ def _observe_level(
         return
     tracker.strikes += 1
     # While IR packets are repeated anyway a change costs nothing; later one jump is no habit.
-    if tracker.strikes < (1 if context.ir_left else 2):
+    # A constant that changes is at once no longer constant: nothing else would tell it.
+    if tracker.strikes < (1 if context.ir_left or level.sid else 2):
         return
     tracker.behaviour = seen
     tracker.strikes = 0

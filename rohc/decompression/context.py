@@ -155,6 +155,11 @@ class DecompressorContext:
         self.seen = (self.seen << ahead | 1) & _SEEN_MASK if ahead < SEEN_PACKETS else 1
         self.state = State.FULL_CONTEXT
 
+    def nothing_missing(self) -> None:
+        """What lies behind the newest SN will not come any more."""
+        self.seen = _SEEN_MASK
+        self.history.clear()
+
     def accept_late(self, behind: int) -> None:
         """A packet `behind` SNs behind the newest was verified; the reference stays."""
         self.seen |= 1 << behind & _SEEN_MASK

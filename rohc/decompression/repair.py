@@ -42,14 +42,22 @@ class Finding:
         candidate: the headers.
         ahead: how many SNs in front of the newest; 0 or less when it is late.
         doubtful: another candidate is as good.
+        rebased: the SN went back at its source; nothing in front of it is missing.
     """
 
-    __slots__ = ("ahead", "candidate", "doubtful")
+    __slots__ = ("ahead", "candidate", "doubtful", "rebased")
 
-    def __init__(self, candidate: Candidate, ahead: int, doubtful: bool = False) -> None:
+    def __init__(
+        self,
+        candidate: Candidate,
+        ahead: int,
+        doubtful: bool = False,
+        rebased: bool = False,
+    ) -> None:
         self.candidate = candidate
         self.ahead = ahead
         self.doubtful = doubtful
+        self.rebased = rebased
 
 
 def find(
@@ -74,10 +82,14 @@ def find(
     half = (mask >> 1) + 1
     sn = decode_sn(received, spec, headers.sn)
     ahead = (sn - headers.sn) & mask
-    if ahead >= half:
+    if not ahead or ahead >= half:
         # RTP and ESP: the interval itself reaches behind the reference.
-        ahead -= mask + 1
-        return _find_late(context, spec, headers, received, body, -ahead)
+        behind = (headers.sn - sn) & mask
+        if context.is_missing(behind):
+            return _find_late(context, spec, headers, received, body, behind)
+        # The source itself went back, or repeats a number; the compressor's references go along.
+        back = _verified(context, spec, headers, received, body, sn)
+        return None if back is None else Finding(back, SEEN_PACKETS, rebased=True)
     k = received.bits["SN"]
     behind = (1 << k) - ahead if k < 16 else SEEN_PACKETS
     may_be_late = context.is_missing(behind)
@@ -117,7 +129,7 @@ def find_reliably(
     """The headers of a packet in R-mode, where nothing is repaired (RFC 3095 section 5.5.2.1)."""
     sn = decode_sn(received, spec, headers.sn)
     found = _verified(context, spec, headers, received, body, sn)
-    return None if found is None else Finding(found, (sn - headers.sn) & spec.sn_mask)
+    return None if found is None else Finding(found, max((sn - headers.sn) & spec.sn_mask, 1))
 
 
 def _find_late(
