@@ -43,7 +43,8 @@ ADDRESS = b"\x0a\0\0\1"
 
 def inner(source: bytes = ADDRESS, size: int = 60) -> bytes:
     head = b"\x45\0" + size.to_bytes(2, "big") + b"\0\0\x40\0\x40\x11\0\0"
-    return (head + source + b"\x0a\0\0\2").ljust(size, b"d")
+    datagram = b"\x9c\x40\x16\x33" + (size - 20).to_bytes(2, "big") + b"\0\0"
+    return (head + source + b"\x0a\0\0\2" + datagram).ljust(size, b"d")
 
 
 def keys_of(row: Suite, seed: int) -> dict[str, bytes]:
