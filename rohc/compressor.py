@@ -349,6 +349,7 @@ class Compressor:
             refresh = ""
         context.since_ir += 1
         context.since_fo += 1
+        headers.explicit_stride = context.reused or context.stride_left > 0
         encoded: Encoded | None = None
         if context.ir_left or refresh == "IR":
             encoded = encode_ir(context, spec, headers, self._large)
@@ -486,6 +487,7 @@ class Compressor:
         if old is not None and old.spec is spec:
             # RFC 4815 section 7.2.1: the mode is inherited.
             context.mode = old.mode
+            context.reused = True
             context.transition_pending = old.transition_pending
         self._by_cid[cid] = context
         self._flows[key] = context

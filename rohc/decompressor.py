@@ -17,7 +17,7 @@ from rohc.decompression.initial import Initial, read_ir, read_ir_dyn, verify_crc
 from rohc.decompression.policy import Policy, differs
 from rohc.decompression.reassembly import Reassembly
 from rohc.decompression.received import Received, take_apart
-from rohc.decompression.reconstruct import Candidate
+from rohc.decompression.reconstruct import Candidate, moved_by_sn
 from rohc.decompression.repair import (
     TRIAL_PACKETS,
     Finding,
@@ -328,6 +328,9 @@ class Decompressor:
         """How far behind the newest packet an IR or IR-DYN packet is, 0 when it is not late."""
         if context is None or context.headers is None or not initial.dynamic:
             return 0
+        if not spec.own_sn:
+            # The source's own numbers may go back; then this is no late packet.
+            return 0
         if context.state != State.FULL_CONTEXT or context.failures:
             return 0
         behind = (context.headers.sn - initial.headers.sn) & spec.sn_mask
@@ -470,6 +473,9 @@ class Decompressor:
                 self._prepare_steady(context, spec, candidate.raw)
         else:
             context.accept_late(-finding.ahead)
+            if not spec.own_sn:
+                # Late, or the source went back: the compressor's references are with this packet.
+                context.move_back(moved_by_sn(candidate.headers, headers))
         context.suspended = False
         extension = fields.extension
         signalled = -1 if extension is None else extension.flags.get("Mode", -1)

@@ -71,8 +71,10 @@ def _matching_sn(context: CompressorContext, spec: Spec, feedback: Feedback) -> 
     if spec.own_sn and distance >= context.sent:
         return -1
     sn = (headers.sn - distance) & spec.sn_mask
-    if context.mode == Mode.RELIABLE and sn not in context.sn_window.numbers:
-        # RFC 3095 section 5.5.1.2: an ACK for no update packet that was sent is invalid.
+    kept = context.mode == Mode.RELIABLE or not spec.own_sn
+    if kept and sn not in context.sn_window.numbers:
+        # RFC 3095 section 5.5.1.2: an ACK for no packet that was sent is invalid. It may be one
+        # for the flow that had the CID before.
         return -1
     return sn
 

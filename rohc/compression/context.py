@@ -86,6 +86,7 @@ class CompressorContext:
         long_crc_left: how many more packets must have a CRC of 7 or 8 bits.
         cancel_left: how many more packets decline a mode transition.
         always_long_crc: all packets must have one.
+        reused: another flow of the profile had the CID before; the peer keeps what is not told.
         quiet: packets in which a NACK is passed over.
         transition_pending: C_TRANS is P (RFC 3095 section 5.6.1).
         transition_sn: the SN of the first packet with the new mode, -1 before it is sent.
@@ -125,6 +126,7 @@ class CompressorContext:
         "now",
         "quiet",
         "refresh_at",
+        "reused",
         "rtp_left",
         "sent",
         "since_fo",
@@ -166,6 +168,7 @@ class CompressorContext:
         self.refresh_at = inf
         self.news_sn = -1
         self.quiet = 0
+        self.reused = False
         self.cce = 0
         self.cce_left = 0
         self.coverage_run = 0

@@ -164,6 +164,12 @@ class DecompressorContext:
         """A packet `behind` SNs behind the newest was verified; the reference stays."""
         self.seen |= 1 << behind & _SEEN_MASK
 
+    def move_back(self, headers: Headers) -> None:
+        """Take an SN behind the newest for the reference."""
+        self.headers = headers
+        self.steady = None
+        self.nothing_missing()
+
     def is_missing(self, behind: int) -> bool:
         """Whether the SN `behind` the newest has not arrived, as far as is known."""
         return 0 < behind < SEEN_PACKETS and not self.seen >> behind & 1

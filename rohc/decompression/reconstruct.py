@@ -17,7 +17,7 @@ from rohc.headers.coverage import in_crc_order
 from rohc.headers.extension import GRE, has_sequence, replaced, sequence_of, varying_of
 from rohc.profiles.spec import Spec, read_ip_dynamic
 
-__all__ = ["Candidate", "attempt", "decode_sn"]
+__all__ = ["Candidate", "attempt", "decode_sn", "moved_by_sn"]
 
 
 class Candidate:
@@ -91,7 +91,7 @@ def attempt(
     headers.size = len(raw)
     updated = headers
     if received.kind == 1 and received.extension is not None:
-        updated = _updated_by_type_1(headers, context)
+        updated = moved_by_sn(headers, context)
     return Candidate(headers, updated, raw, at)
 
 
@@ -107,8 +107,10 @@ def _apply_coverage(headers: Headers, cce: int, length: int) -> None:
         headers.coverage_kept = headers.coverage
 
 
-def _updated_by_type_1(headers: Headers, context: Headers) -> Headers:
-    """RFC 4815 section 6.2: UO-1-ID updates only SN, TS and IP-ID, whatever its extension says.
+def moved_by_sn(headers: Headers, context: Headers) -> Headers:
+    """The context's headers with the SN, TS and IP-ID of a packet.
+
+    RFC 4815 section 6.2: UO-1-ID updates only these, whatever its extension says.
 
     Recorded compressors also establish TS_STRIDE this way. A compressor that keeps to the RFC has
     no use for a TS_STRIDE in this packet, so that taking it disturbs nobody.

@@ -119,6 +119,8 @@ class Headers:
         sn: the sequence number that compressed headers carry; RTP's, ESP's, or the compressor's.
         ts_stride, ts_offset, time_stride: RTP timestamp coding (RFC 3095 4.5.3 and 4.5.4).
         checksum_present: context(UDP Checksum) is not zero (RFC 3095 section 5.7).
+        explicit_stride: IR and IR-DYN are to give the strides even if they have their initial
+            values. Not copied.
         cfp, cfi: UDP-Lite coverage field present, and inferred (RFC 4019 section 5.1).
         coverage_kept: the context's checksum coverage, for packets that carry none.
         cce: which CCE packet type this packet has (5.3.2): 0 none, 1 CCE(), 2 CCE(ON), 3 CCE(OFF).
@@ -135,6 +137,7 @@ class Headers:
         "coverage_kept",
         "csrcs",
         "destination_port",
+        "explicit_stride",
         "extension",
         "has_rtp",
         "levels",
@@ -178,6 +181,7 @@ class Headers:
         self.payload_octets = 0
         self.sn = 0
         self.ts_stride = 1
+        self.explicit_stride = False
         self.ts_offset = 0
         self.time_stride = 0
         self.checksum_present = False

@@ -224,8 +224,10 @@ def read_ip_dynamic(data: bytes, at: int, level: IpHeader, state: ListState) -> 
 
 
 def _write_rtp_dynamic(headers: Headers, mode: int) -> bytes:
-    stride = headers.ts_stride if headers.ts_stride != 1 else 0
-    extended = bool(headers.extension or stride or headers.time_stride or mode > 1)
+    explicit = headers.explicit_stride
+    stride = explicit or headers.ts_stride != 1
+    time_stride = explicit or headers.time_stride > 0
+    extended = bool(headers.extension or stride or time_stride or mode > 1)
     fixed = parts.RTP_DYNAMIC.pack(
         headers.rtp_version,
         headers.padding,
@@ -239,12 +241,10 @@ def _write_rtp_dynamic(headers: Headers, mode: int) -> bytes:
     items = write_generic(tuple(csrc.to_bytes(4, "big") for csrc in headers.csrcs))
     if not extended:
         return fixed + items
-    end = parts.RTP_DYNAMIC_EXTENSION.pack(
-        0, headers.extension, mode, bool(headers.time_stride), bool(stride)
-    )
+    end = parts.RTP_DYNAMIC_EXTENSION.pack(0, headers.extension, mode, time_stride, stride)
     if stride:
-        end += sdvl.encode(stride)
-    if headers.time_stride:
+        end += sdvl.encode(headers.ts_stride)
+    if time_stride:
         end += sdvl.encode(headers.time_stride)
     return fixed + items + end
 
