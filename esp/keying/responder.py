@@ -8,6 +8,7 @@ The life of a session here::
                                   the sessions that it replaces are handed back to be removed
     half_open_s without proof  -> dropped, handed back to be removed
     release(spi)               -> forgotten
+    adopt(session)             -> open, after a restart
 
 A request that somebody recorded and sends again makes a half-open session at most, with keys that
 only the UE could derive: it never displaces an open one.
@@ -204,6 +205,17 @@ class Responder:
         replaced += [one for one in left if one is not record][:excess]
         return self._drop(replaced)
 
+    def adopt(self, session: Session) -> None:
+        """Take up a proven session from before a restart, so that a newer one can replace it.
+
+        Its request is not known any more: sent again, it makes a session of its own.
+        """
+        spi = session.inbound.spi
+        record = _Record(b"", b"", session, 0.0)  # no request: none finds it
+        record.open = True
+        self._by_spi[spi] = record
+        self._of_identity.setdefault(session.identity, []).append(record)
+
     def expire(self, now: float) -> tuple[Session, ...]:
         """Drop what stayed half open too long; the sessions whose SAs are to be removed."""
         late: list[_Record] = []
@@ -283,7 +295,7 @@ class Responder:
             session = record.session
             spi = session.inbound.spi
             del self._by_spi[spi]
-            del self._by_request[record.request]
+            self._by_request.pop(record.request, None)  # an adopted one has none
             self._half_open.pop(spi, None)
             siblings = self._of_identity[session.identity]
             siblings.remove(record)

@@ -573,3 +573,25 @@ def test_no_secret_and_no_key_shows_in_anything_printable() -> None:
         for key in keys:
             assert key.hex() not in text
             assert repr(key)[2:-1] not in text
+
+
+def test_a_session_from_before_a_restart_is_replaced_like_any_other() -> None:
+    before = hse()
+    initiator = ue()
+    _, old = agree(initiator, before)
+    before.confirm(old.inbound.spi)
+    after = hse()
+    after.adopt(old)
+    assert (len(after), after.half_open) == (1, 0)
+    assert after.confirm(old.inbound.spi) == ()
+    assert after.expire(1e9) == ()
+    assert after.handle(b"", 0.0).reply is None
+    again = after.handle(initiator.request(), 0.0)
+    assert again.session is not None
+    assert again.session.inbound.key != old.inbound.key
+    fresh = Responder({"ue-1": SECRET}.get, spis(0x9000_0000))
+    fresh.adopt(old)
+    _, new = agree(ue(), fresh)
+    assert fresh.confirm(new.inbound.spi) == (old,)
+    assert len(fresh) == 1
+    assert fresh.release(new.inbound.spi) == new
