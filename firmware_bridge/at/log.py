@@ -26,6 +26,8 @@ __all__ = [
 
 _IDENTITY = re.compile(r"(?<![0-9A-Fa-f.])(\d{14,20}F?)(?![0-9A-Fa-f])")
 _PHONE = re.compile(r'(?<=")\+?\d{7,13}(?=",1(?:29|45|61)\b)')
+_PASSWORD = re.compile(r"(?i)AT\+(?:CPIN|CPWD|CLCK|CGAUTH)=.*")
+_SECRET_FIELD = re.compile(r'(?<=,)"[^"]*"?|(?<==)"?\d{4,8}"?|(?<=,)\d{4,8}')
 _SERIAL_ASKED = re.compile(r"AT\+CGSN(?:=0)?", re.IGNORECASE)
 _SERIAL_TOLD = re.compile(r"(?!OK$|ERROR$|AT|\+(?!CGSN)).{5,}")
 _SERIAL_KEPT = 4
@@ -91,8 +93,8 @@ class AtLog:
 def mask_identities(text: str) -> str:
     """Replace all but the first six digits of every number of 14 to 20 digits by `0`.
 
-    So are telephone numbers (`"+43664123456",145`). The length stays, so that a masked transcript
-    parses as the true one.
+    So are telephone numbers (`"+43664123456",145`), PINs and passwords in the commands that carry
+    them. The length stays, so that a masked transcript parses as the true one.
     """
 
     def masked(found: re.Match[str]) -> str:
@@ -101,7 +103,10 @@ def mask_identities(text: str) -> str:
         zeros = "0" * (len(digits) - _KEPT_DIGITS - len(tail))
         return digits[:_KEPT_DIGITS] + zeros + tail
 
-    return _PHONE.sub(lambda found: "0" * len(found.group()), _IDENTITY.sub(masked, text))
+    text = _PHONE.sub(lambda found: "0" * len(found.group()), _IDENTITY.sub(masked, text))
+    if _PASSWORD.match(text):
+        text = _SECRET_FIELD.sub(lambda found: re.sub(r'[^"]', "0", found.group()), text)
+    return text
 
 
 def transcript(entries: Iterable[Entry], *, mask: bool = True, times: bool = False) -> str:

@@ -43,7 +43,9 @@ RELEASE_FLAGS = {
 """Flags of AT+NSOSTF (docs.nbiot.engineering)."""
 
 NOTHING_SENT = -32_768
-"""TX power of AT+NUESTATS before the first transmission (BC35 field log)."""
+"""TX power of AT+NUESTATS before the first transmission (BC35 field log), and levels without a
+cell; its numbers are then all ones."""
+NO_CELL = frozenset({0xFFFFFFFF, -1, 0xFFFF})
 
 _BANDS_BY_EARFCN = (
     (0, 599, 1),
@@ -103,7 +105,10 @@ class NeulModule(CellularModule):
         values = decode_nuestats(response.lines)
         if not values:
             raise UnexpectedAnswer(response.command, " | ".join(response.lines), "Signal power:...")
-        cell, earfcn, power = values.get("Cell ID"), values.get("EARFCN"), values.get("TX power")
+        cell, earfcn, pci = (
+            None if values.get(name) in NO_CELL else values.get(name)
+            for name in ("Cell ID", "EARFCN", "PCI")
+        )
         return RadioReport(
             at=response.done_at,
             rsrp_dbm=_tenth(values.get("Signal power")),
@@ -113,9 +118,9 @@ class NeulModule(CellularModule):
             ecl=values["ECL"] if values.get("ECL") in (0, 1, 2) else None,
             cell=None if cell is None else f"{cell:08X}",
             earfcn=earfcn,
-            pci=values.get("PCI"),
+            pci=pci,
             band=_band(earfcn),
-            tx_power_dbm=None if power == NOTHING_SENT else _tenth(power),
+            tx_power_dbm=_tenth(values.get("TX power")),
         )
 
     async def counters(self) -> dict[str, float]:
@@ -318,7 +323,7 @@ def after_comma(line: str) -> str:
 
 
 def _tenth(value: int | None) -> float | None:
-    return None if value is None else value / 10
+    return None if value in (None, NOTHING_SENT) else value / 10
 
 
 def _band(earfcn: int | None) -> int | None:

@@ -31,7 +31,8 @@ def typed_command(
     """
     if not text.strip():
         raise ValueError("an empty line is no command")
-    text.encode("latin-1")
+    if any(ord(character) > 0xFF for character in text):
+        raise ValueError("it has a character that is no octet")
     known = None if family is None else _known(text, family)
     follow_up = None
     if known is not None and known.follow_up:

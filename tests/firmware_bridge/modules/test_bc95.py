@@ -430,3 +430,19 @@ def test_the_registry_knows_the_driver_and_every_entry_has_a_source() -> None:
     assert Bc95.default_baudrate == 9_600
     assert all(request.source.strip() for request in Bc95.FAMILY.requests.values())
     assert all(line.source.strip() for line in Bc95.FAMILY.unsolicited)
+
+
+def test_a_module_without_a_cell_reports_no_levels(bench: Run) -> None:
+    async def test(b: Bench) -> None:
+        await b.module.start()
+        b.fake.on(
+            "AT+NUESTATS",
+            "Signal power:-32768|Total power:-32768|TX power:-32768|TX time:0|RX time:308"
+            "|Cell ID:4294967295|ECL:255|SNR:-32768|EARFCN:4294967295|PCI:65535|RSRQ:-32768|OK",
+        )
+        report = await b.module.radio()
+        told = (report.rsrp_dbm, report.rssi_dbm, report.rsrq_db, report.sinr_db, report.ecl)
+        assert told == (None,) * 5
+        assert (report.cell, report.earfcn, report.pci, report.band) == (None,) * 4
+
+    bench(test)
