@@ -18,6 +18,7 @@ from testbed.cli.shared import app, print_json_line, stderr, stdout
 from testbed.compression import FeedbackWay, RohcMode, RohcSettings
 from testbed.errors import UsageError
 from testbed.hse import AddressPlan, HsePort, HseServer, ListenAddresses
+from testbed.hse.state import HseState
 from testbed.metrics import HseMetrics, MetricsServer
 
 __all__ = ["hse"]
@@ -61,6 +62,10 @@ def hse(
     ] = None,
     rohc_icv_bytes: Annotated[
         int | None, typer.Option(min=1, max=32, help="Its octets; default: the transform's own.")
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(help="Folder in which sessions survive a restart; it holds their keys."),
     ] = None,
     metrics_port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Serve Prometheus metrics on loopback.")
@@ -114,14 +119,17 @@ def hse(
         )
     except ValueError as error:
         raise UsageError(f"--rohc-integrity: {error}") from None
-    server = HseServer(
-        secrets=known,
-        listen=listen,
-        policy=policy,
-        addresses=addresses,
-        rohc_settings=rohc_settings,
-    )
-    asyncio.run(_serve(server, metrics_port, json_output))
+    with contextlib.ExitStack() as stack:
+        kept = None if state is None else stack.enter_context(contextlib.closing(HseState(state)))
+        server = HseServer(
+            secrets=known,
+            listen=listen,
+            policy=policy,
+            addresses=addresses,
+            rohc_settings=rohc_settings,
+            state=kept,
+        )
+        asyncio.run(_serve(server, metrics_port, json_output))
 
 
 async def _serve(server: HseServer, metrics_port: int | None, json_output: bool) -> None:

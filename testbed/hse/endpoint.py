@@ -10,10 +10,11 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable
+from typing import Protocol
 
 from testbed.errors import LabFault
 
-__all__ = ["DRAIN_PER_WAKE_UP", "Endpoint"]
+__all__ = ["DRAIN_PER_WAKE_UP", "DatagramPort", "Endpoint", "OpenPort"]
 
 DRAIN_PER_WAKE_UP = 64
 """Datagrams read in one go before the event loop gets its turn."""
@@ -26,6 +27,24 @@ _HINTS = {
     errno.EADDRINUSE: "Another program has the port: stop it, or choose another (0: any free).",
     errno.EACCES: "Ports below 1024 need privileges: choose a higher one.",
 }
+
+
+class DatagramPort(Protocol):
+    """A bound UDP port: an `Endpoint`, or its like on a network in memory."""
+
+    @property
+    def address(self) -> SocketAddress:
+        """Where it is bound."""
+
+    def send(self, data: bytes, destination: SocketAddress) -> bool:
+        """Send one datagram; True when it was taken."""
+
+    def close(self) -> None:
+        """Stop reading; may be called twice."""
+
+
+OpenPort = Callable[[str, int, Callable[[bytes, SocketAddress], None]], DatagramPort]
+"""Binds host and port, and hands each datagram with its source to a function."""
 
 
 class Endpoint:

@@ -25,6 +25,7 @@ import struct
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import esp
 import rohc
@@ -44,6 +45,7 @@ from testbed.hse.events import (
     Reply,
     SocketAddress,
 )
+from testbed.hse.state import HseState
 from testbed.notice import UnknownAssociation
 from testbed.packets import (
     UDP_HEADER_BYTES,
@@ -54,6 +56,9 @@ from testbed.packets import (
 )
 
 __all__ = ["Gateway"]
+
+_NOT_DURABLE = "not-durable"
+"""Reason of what is not delivered, since the state could not be written."""
 
 _UDP = struct.Struct("!HHHH")  # RFC 768: source port, destination port, length, checksum
 
@@ -71,6 +76,15 @@ class _Session:
     ends_at: float
     """When its lifetime in seconds is over."""
     highest: int = -1
+
+
+class _Accepted(NamedTuple):
+    """A packet that ESP accepted, on its way to the application."""
+
+    session: _Session
+    opened: esp.Unprotected
+    received_at: float
+    verified_at: float | None
 
 
 @dataclass(slots=True, eq=False)
@@ -103,6 +117,8 @@ class Gateway:
         addresses: which identity may use which inner source addresses.
         lifetime: limits on the associations of both directions.
         policy: the suites that sessions may use.
+        state: sessions and numbers that survive a restart; what is accepted is then delivered by
+            `flush`, when it is durable that it was. None: sessions die with the gateway.
         random: gives that many random octets; the operating system's by default.
         observer: is told of passages and sessions.
     """
@@ -117,6 +133,7 @@ class Gateway:
         addresses: AddressPlan | None = None,
         lifetime: esp.Lifetime | None = None,
         policy: SuitePolicy = EVERY_SUITE,
+        state: HseState | None = None,
         random: Callable[[int], bytes] = os.urandom,
         observer: GatewayObserver | None = None,
     ) -> None:
@@ -132,6 +149,7 @@ class Gateway:
         self._database: esp.SecurityAssociationDatabase[_Session] = esp.SecurityAssociationDatabase(
             random
         )
+        self._random = random
         self._responder = keying.Responder(
             secrets,
             self._database.allocate_spi,
@@ -141,11 +159,20 @@ class Gateway:
         self._sessions: OrderedDict[int, _Session] = OrderedDict()  # by inbound SPI, oldest first
         self._rohc_peers: OrderedDict[SocketAddress, _RohcPeer] = OrderedDict()
         self._counts = _Counts()
+        self._state = state
+        self._accepted: list[_Accepted] = []
         self._receivers = {
             HsePort.ESP: self._receive_esp,
             HsePort.ROHC: self._receive_rohc,
             HsePort.PLAIN: self._receive_plain,
         }
+        if state is not None:
+            if lifetime is not None:
+                raise ValueError("lifetimes don't survive a restart: state without lifetime")
+            for keys in state.load():
+                self._responder.adopt(keys)
+                session = self._add_session(keys, ("", 0), 0.0)
+                session.highest = state.seen(keys)
 
     # -- what a socket calls -----------------------------------------------------------------
 
@@ -172,6 +199,43 @@ class Gateway:
             return self._reject(port, error.reason)
         except PacketError as error:
             return self._reject(port, f"inner-{error.reason}")
+        except OSError:
+            return self._reject(port, _NOT_DURABLE)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether `flush` has something to do."""
+        return bool(self._accepted)
+
+    def flush(self, now: float) -> list[Reply]:
+        """With durable state: deliver what was accepted since the last time, after one write.
+
+        Args:
+            now: seconds on the caller's clock.
+
+        Returns:
+            What to send. Nothing is delivered when the write fails: that is counted.
+        """
+        accepted, self._accepted = self._accepted, []
+        if self._state is None or not accepted:
+            return []
+        try:
+            self._state.commit()
+        except OSError:
+            for _ in accepted:
+                self._reject(HsePort.ESP, _NOT_DURABLE)
+            return []
+        replies: list[Reply] = []
+        for one in accepted:
+            try:
+                replies += self._deliver_accepted(one, now)
+            except esp.RemoteError as error:
+                self._reject(HsePort.ESP, error.reason)
+            except PacketError as error:
+                self._reject(HsePort.ESP, f"inner-{error.reason}")
+            except OSError:
+                self._reject(HsePort.ESP, _NOT_DURABLE)
+        return replies
 
     def snapshot(self) -> GatewaySnapshot:
         """What was counted so far, as plain numbers."""
@@ -218,11 +282,27 @@ class Gateway:
 
     def _begin_session(self, keys: keying.Session, source: SocketAddress, now: float) -> None:
         self._counts.exchanges += 1
+        self._add_session(keys, source, now)
+        if len(self._sessions) > self._limits.sessions:
+            self._end(next(iter(self._sessions)))
+        if self._observer is not None:
+            self._observer.keyed(keys)
+
+    def _add_session(self, keys: keying.Session, peer: SocketAddress, now: float) -> _Session:
+        state = self._state
         lifetime = self._lifetime
         in_tunnel = keys.mode is esp.Mode.TUNNEL
         selectors = self._addresses.selectors(keys.identity) if in_tunnel else None
-        outbound = keys.outbound_association(lifetime=lifetime)
-        inbound = keys.inbound_association(selectors=selectors, lifetime=lifetime)
+        outbound = (
+            keys.outbound_association(lifetime=lifetime, random=self._random)
+            if state is None
+            else state.outbound(keys)
+        )
+        inbound = keys.inbound_association(
+            sequence=0 if state is None else state.seen(keys),
+            selectors=selectors,
+            lifetime=lifetime,
+        )
         binding = SourceBinding(self._addresses, keys.identity)
         hard_s = None if lifetime is None else lifetime.hard_s
         session = _Session(
@@ -233,27 +313,27 @@ class Gateway:
                 if keys.compression
                 else None
             ),
-            peer=source,
+            peer=peer,
             sources=binding if in_tunnel and selectors is None else None,
             ends_at=math.inf if hard_s is None else now + hard_s,
         )
         self._database.add(inbound, session)
         self._sessions[keys.inbound.spi] = session
-        if len(self._sessions) > self._limits.sessions:
-            self._end(next(iter(self._sessions)))
-        if self._observer is not None:
-            self._observer.keyed(keys)
+        return session
 
     def _forget(self, ended: Iterable[keying.Session]) -> None:
         for keys in ended:
             self._sessions.pop(keys.inbound.spi, None)
             self._database.remove(keys.inbound.spi)
+            if self._state is not None:
+                self._state.forget(keys)
 
     def _end(self, spi: int) -> None:
         """End a session for good."""
         self._responder.release(spi)
-        self._sessions.pop(spi, None)
-        self._database.remove(spi)
+        session = self._sessions.get(spi)
+        if session is not None:
+            self._forget((session.keys,))
 
     def _unknown(self, data: bytes, source: SocketAddress, now: float) -> list[Reply]:
         """Tell a UE, at a bounded rate, that its association is not known here."""
@@ -279,7 +359,10 @@ class Gateway:
             raise Expired("the security association has lived its time")
         observer = self._observer
         verified_at = None if observer is None else observer.clock()
+        state = self._state
         if session.highest < 0:
+            if state is not None:
+                state.keep(session.keys)
             self._forget(self._responder.confirm(session.keys.inbound.spi))
         self._sessions.move_to_end(session.keys.inbound.spi)
         if opened.sequence > session.highest:
@@ -287,8 +370,19 @@ class Gateway:
             # authentic packet says where it is now.
             session.highest = opened.sequence
             session.peer = source
+        if state is not None:
+            state.mark(session.keys, opened.sequence)
         if opened.is_dummy:
             return []
+        accepted = _Accepted(session, opened, now, verified_at)
+        if state is None:
+            return self._deliver_accepted(accepted, now)
+        self._accepted.append(accepted)
+        return []
+
+    def _deliver_accepted(self, accepted: _Accepted, now: float) -> list[Reply]:
+        session, opened, received_at, verified_at = accepted
+        observer = self._observer
         replies: list[Reply] = []
         packet_type = None
         decompressed_at = None
@@ -331,7 +425,7 @@ class Gateway:
         self._observe(
             HsePort.ESP,
             request,
-            now,
+            received_at,
             verified_at,
             decompressed_at,
             answer is not None,

@@ -15,7 +15,7 @@ from esp.suites import EVERY_SUITE, SuitePolicy
 from testbed.compression import RohcSettings
 from testbed.hse.addresses import AddressPlan
 from testbed.hse.applications import Application, EchoApplication
-from testbed.hse.endpoint import Endpoint
+from testbed.hse.endpoint import DatagramPort, Endpoint, OpenPort
 from testbed.hse.events import (
     GatewayLimits,
     GatewayObserver,
@@ -25,6 +25,7 @@ from testbed.hse.events import (
     Reply,
 )
 from testbed.hse.gateway import Gateway
+from testbed.hse.state import HseState
 
 __all__ = ["HseServer", "ListenAddresses", "ServerObserver", "Way"]
 
@@ -81,7 +82,7 @@ class _ObserverWithClock(GatewayObserver):
 
 
 class HseServer:
-    """An HSE on three UDP sockets in the running event loop.
+    """An HSE on three UDP ports in the running event loop.
 
     Args:
         secrets: gives the secret shared with an identity, or ``None`` for a stranger.
@@ -92,8 +93,10 @@ class HseServer:
         addresses: which identity may use which inner source addresses.
         lifetime: limits on the associations of both directions.
         policy: the suites that sessions may use.
+        state: sessions and numbers that survive a restart; its owner closes it.
         random: gives random octets for SPIs and nonces; the operating system's by default.
         observer: sees passages, sessions and datagrams.
+        open_port: binds a port; a UDP socket of this machine by default.
 
     Raises:
         LabFault: an address can't be bound (from `start`).
@@ -110,8 +113,10 @@ class HseServer:
         addresses: AddressPlan | None = None,
         lifetime: esp.Lifetime | None = None,
         policy: SuitePolicy = EVERY_SUITE,
+        state: HseState | None = None,
         random: Callable[[int], bytes] = os.urandom,
         observer: ServerObserver | None = None,
+        open_port: OpenPort = Endpoint,
     ) -> None:
         self._secrets = secrets
         self._listen = listen or ListenAddresses()
@@ -121,9 +126,11 @@ class HseServer:
         self._addresses = addresses
         self._lifetime = lifetime
         self._policy = policy
+        self._state = state
         self._random = random
         self._observer = observer
-        self._endpoints: dict[HsePort, Endpoint] = {}
+        self._open_port = open_port
+        self._endpoints: dict[HsePort, DatagramPort] = {}
         self._gateway: Gateway | None = None
 
     async def start(self) -> None:
@@ -138,6 +145,7 @@ class HseServer:
             addresses=self._addresses,
             lifetime=self._lifetime,
             policy=self._policy,
+            state=self._state,
             random=self._random,
             observer=watcher,
         )
@@ -149,7 +157,7 @@ class HseServer:
         }
         try:
             for port, number in ports.items():
-                self._endpoints[port] = Endpoint(
+                self._endpoints[port] = self._open_port(
                     self._listen.host, number, self._receiver(gateway, port)
                 )
         except BaseException:
@@ -159,24 +167,33 @@ class HseServer:
     def _receiver(self, gateway: Gateway, port: HsePort) -> Callable[[bytes, SocketAddress], None]:
         endpoints = self._endpoints
         observer = self._observer
-        now = asyncio.get_running_loop().time
+        loop = asyncio.get_running_loop()
+        now = loop.time
         receive = gateway.receive
 
-        def send(reply: Reply) -> None:
-            endpoints[reply.port].send(reply.data, reply.destination)
+        def send(replies: list[Reply]) -> None:
+            for reply in replies:
+                endpoints[reply.port].send(reply.data, reply.destination)
+                if observer is not None:
+                    observer.datagram(Way.OUT, reply.port, reply.data, reply.destination)
 
         def quiet(data: bytes, source: SocketAddress) -> None:
             for reply in receive(port, data, source, now()):
-                send(reply)
+                endpoints[reply.port].send(reply.data, reply.destination)
 
         def watched(data: bytes, source: SocketAddress) -> None:
-            assert observer is not None
-            observer.datagram(Way.IN, port, data, source)
-            for reply in receive(port, data, source, now()):
-                send(reply)
-                observer.datagram(Way.OUT, reply.port, reply.data, reply.destination)
+            if observer is not None:
+                observer.datagram(Way.IN, port, data, source)
+            waiting = gateway.waiting
+            send(receive(port, data, source, now()))
+            if gateway.waiting and not waiting:
+                # When this wake-up's datagrams are all read: one write makes them all durable.
+                loop.call_soon(flush)
 
-        return quiet if observer is None else watched
+        def flush() -> None:
+            send(gateway.flush(now()))
+
+        return quiet if observer is None and self._state is None else watched
 
     def address(self, port: HsePort) -> SocketAddress:
         """Where a port is bound, once the server is started."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,11 +20,13 @@ import esp
 from testbed.bench import Configuration
 from testbed.bench.secrets import read_secret_file
 from testbed.notice import UnknownAssociation
+from testbed.packets import build_udp_packet
 from testbed.traffic import generated_traffic
 from tests.testbed.conftest import Device, device_with, initiator
 
 Start = Callable[..., "subprocess.Popen[str]"]
 MESSAGES = generated_traffic(messages=40, seed=4).messages
+KILLS = 4 * int(os.environ.get("TESTBED_PROOF_SCALE", "1"))
 NAMES = ["esp-transport", "esp-tunnel/aes-ccm-8-128", "rohc+esp-tunnel"]
 
 
@@ -53,14 +58,27 @@ class Ue:
 
     def replay(self, recorded: list[bytes]) -> None:
         for data in recorded:
-            self._socket.send(data)
+            with contextlib.suppress(ConnectionRefusedError):  # the word of a port that was closed
+                self._socket.send(data)
+
+    def unread(self) -> list[bytes]:
+        """What came and was not read."""
+        self._socket.setblocking(False)
+        found = []
+        with contextlib.suppress(BlockingIOError, ConnectionRefusedError):
+            while True:
+                found.append(self._socket.recv(65535))
+        self._socket.settimeout(10.0)
+        return found
 
     def close(self) -> None:
         self._socket.close()
 
 
-def begin(start: Start, secret_file: Path, port: int = 0) -> tuple[subprocess.Popen[str], int]:
-    options = ("--port", str(port), "--rohc-port", "0", "--plain-port", "0")
+def begin(
+    start: Start, secret_file: Path, port: int = 0, *more: str
+) -> tuple[subprocess.Popen[str], int]:
+    options = (*more, "--port", str(port), "--rohc-port", "0", "--plain-port", "0")
     process = start("hse", "--json", "--secret-file", str(secret_file), *options)
     assert process.stdout is not None
     line = process.stdout.readline()
@@ -128,4 +146,48 @@ def test_the_ue_learns_that_its_session_is_gone_and_gets_another(
     assert again.keys.outbound.key != device.keys.outbound.key
     ue.echo(again, 10)
     assert counts(successor)["delivered"] == {"esp": 10}
+    ue.close()
+
+
+def test_with_state_a_session_outlives_sigkill_and_nothing_is_delivered_or_numbered_twice(
+    start: Start, secret_file: Path
+) -> None:
+    """Killed at random moments under load, and the whole recording replayed to each successor."""
+    chance = random.Random(5)
+    state = ("--state", "state")
+    process, port = begin(start, secret_file, 0, *state)
+    ue = Ue(port, read_secret_file(secret_file))
+    device = ue.keyed("esp-tunnel")
+    answered: set[bytes] = set()
+    numbers: list[int] = []
+    sent: list[bytes] = []
+    for life in range(KILLS + 1):
+        if life:
+            process, _ = begin(start, secret_file, port, *state)
+        before = len(answered)
+        ue.replay(sent)
+        for _ in range(chance.randrange(20, 60)):
+            payload = chance.randbytes(12)
+            packet = device.stack.down(
+                build_udp_packet("10.0.0.1", "10.0.0.9", 40000, 5683, payload), 0.0
+            ).data
+            sent.append(packet)
+            ue.replay([packet])
+        ue.replay(sent)  # twice in one life as well
+        if life < KILLS:
+            time.sleep(chance.random() * 0.05)
+            process.kill()
+            process.wait(timeout=20)
+        else:
+            told = counts(process)
+        for answer in ue.unread():
+            opened = device.stack.up(answer, 0.0)
+            assert opened.data not in answered
+            answered.add(opened.data)
+            numbers.append(int.from_bytes(answer[4:8], "big"))
+    assert len(set(numbers)) == len(numbers) > 20
+    # What the last life delivered is what it answered: nothing of the lives before.
+    assert told["delivered"] == {"esp": len(answered) - before}
+    assert set(told["rejected"]) <= {"esp/replayed", "esp/outside-window"}
+    assert told["exchanges"] == 0
     ue.close()
