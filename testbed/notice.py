@@ -18,7 +18,7 @@ from struct import Struct
 
 import esp
 
-__all__ = ["SMALLEST_CAUSE_BYTES", "UnknownAssociation"]
+__all__ = ["SMALLEST_CAUSE_BYTES", "Notices", "UnknownAssociation"]
 
 _NOTICE = Struct("!BII")
 _TYPE = 0x1E
@@ -59,3 +59,28 @@ class UnknownAssociation:
             return None
         _, spi, sequence = _NOTICE.unpack(message)
         return cls(spi=spi, sequence=sequence)
+
+
+class Notices:
+    """Notices at a bounded rate.
+
+    Args:
+        per_s: so many per second, and as many at once at most; 0 gives none.
+    """
+
+    __slots__ = ("_at", "_credit", "_rate")
+
+    def __init__(self, per_s: float) -> None:
+        self._rate = per_s
+        self._credit = per_s
+        self._at = 0.0
+
+    def about(self, packet: bytes, now: float) -> UnknownAssociation | None:
+        """What to say about a packet at this time, in seconds, if anything."""
+        self._credit = min(self._rate, self._credit + max(0.0, now - self._at) * self._rate)
+        self._at = now
+        notice = UnknownAssociation.about(packet)
+        if notice is None or self._credit < 1.0:
+            return None
+        self._credit -= 1.0
+        return notice

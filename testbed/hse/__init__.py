@@ -8,6 +8,8 @@ when the bench names none. On the shelves:
 - ``events.py``        the gateway's records: replies, passages, counts
 - ``gateway.py``       sans-IO: a datagram in, counted events and datagrams out; never raises on
                        what a peer sent
+- ``sessions.py``      what the gateway remembers
+- ``state.py``         what of it survives a restart, in a folder
 - ``endpoint.py``      non-blocking UDP sockets with a bounded drain per wake-up
 - ``server.py``        gateway and endpoint together, started and stopped
 

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from struct import Struct
 from typing import Protocol
 
-__all__ = ["Application", "EchoApplication", "Request"]
+from testbed.packets import UDP_HEADER_BYTES, InnerPacket, PacketError
+
+__all__ = [
+    "Application",
+    "EchoApplication",
+    "Request",
+    "datagram_answer",
+    "datagram_request",
+    "packet_request",
+]
+
+_UDP = Struct("!HHHH")  # RFC 768: source port, destination port, length, checksum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,3 +53,42 @@ class EchoApplication:
         """Return the request's payload."""
         self.requests += 1
         return request.payload
+
+
+def packet_request(identity: str, inner: InnerPacket) -> Request:
+    """The request in an inner packet."""
+    return Request(
+        identity=identity,
+        payload=inner.payload,
+        source_port=inner.source_port,
+        destination_port=inner.destination_port,
+    )
+
+
+def datagram_request(identity: str, datagram: bytes) -> Request:
+    """The request in a UDP datagram of transport mode.
+
+    Its checksum covers addresses that a NAT has changed: it is not looked at, as RFC 3948 section
+    3.1.2 allows for UDP.
+    """
+    if len(datagram) < UDP_HEADER_BYTES:
+        raise PacketError("truncated", f"{len(datagram)} octets are less than a UDP header")
+    length = int.from_bytes(datagram[4:6], "big")
+    if not UDP_HEADER_BYTES <= length <= len(datagram):
+        raise PacketError("bad-length", f"UDP length {length} in {len(datagram)} octets")
+    return Request(
+        identity=identity,
+        payload=datagram[UDP_HEADER_BYTES:length],
+        source_port=int.from_bytes(datagram[0:2], "big"),
+        destination_port=int.from_bytes(datagram[2:4], "big"),
+    )
+
+
+def datagram_answer(request: Request, answer: bytes) -> bytes:
+    """The UDP datagram of transport mode that carries the answer to a request.
+
+    Its checksum is 0, "none": a NAT would make any other wrong, and the ICV protects the datagram
+    (RFC 3948 section 3.1.2).
+    """
+    size = UDP_HEADER_BYTES + len(answer)
+    return _UDP.pack(request.destination_port, request.source_port, size, 0) + answer

@@ -21,11 +21,8 @@ from __future__ import annotations
 
 import math
 import os
-import struct
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import esp
 import rohc
@@ -35,7 +32,13 @@ from esp.rohcoipsec import CompressedTunnel
 from esp.suites import EVERY_SUITE, SuitePolicy
 from testbed.compression import FeedbackWay, RohcSettings
 from testbed.hse.addresses import AddressPlan, SourceBinding
-from testbed.hse.applications import Application, Request
+from testbed.hse.applications import (
+    Application,
+    Request,
+    datagram_answer,
+    datagram_request,
+    packet_request,
+)
 from testbed.hse.events import (
     GatewayLimits,
     GatewayObserver,
@@ -45,10 +48,10 @@ from testbed.hse.events import (
     Reply,
     SocketAddress,
 )
+from testbed.hse.sessions import Accepted, Counts, RohcPeer, Session
 from testbed.hse.state import HseState
-from testbed.notice import UnknownAssociation
+from testbed.notice import Notices
 from testbed.packets import (
-    UDP_HEADER_BYTES,
     InnerPacket,
     PacketError,
     parse_udp_packet,
@@ -59,51 +62,6 @@ __all__ = ["Gateway"]
 
 _NOT_DURABLE = "not-durable"
 """Reason of what is not delivered, since the state could not be written."""
-
-_UDP = struct.Struct("!HHHH")  # RFC 768: source port, destination port, length, checksum
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Session:
-    """One UE's session: two associations, perhaps a ROHC channel each way."""
-
-    keys: keying.Session
-    outbound: esp.OutboundAssociation
-    tunnel: CompressedTunnel | None
-    peer: SocketAddress
-    sources: SourceBinding | None
-    """The learned addresses; none when ESP checks assigned ones, or there are no inner packets."""
-    ends_at: float
-    """When its lifetime in seconds is over."""
-    highest: int = -1
-
-
-class _Accepted(NamedTuple):
-    """A packet that ESP accepted, on its way to the application."""
-
-    session: _Session
-    opened: esp.Unprotected
-    received_at: float
-    verified_at: float | None
-
-
-@dataclass(slots=True, eq=False)
-class _RohcPeer:
-    compressor: rohc.Compressor
-    decompressor: rohc.Decompressor
-
-
-@dataclass(slots=True)
-class _Counts:
-    datagrams: Counter[str] = field(default_factory=Counter)
-    bytes_received: Counter[str] = field(default_factory=Counter)
-    delivered: Counter[str] = field(default_factory=Counter)
-    answered: Counter[str] = field(default_factory=Counter)
-    rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
-    feedback: Counter[str] = field(default_factory=Counter)
-    keepalives: int = 0
-    notices: int = 0
-    exchanges: int = 0
 
 
 class Gateway:
@@ -142,11 +100,10 @@ class Gateway:
         self._rohc = rohc_settings or RohcSettings()
         self._addresses = addresses or AddressPlan()
         self._lifetime = lifetime
-        self._notice_credit = self._limits.notices_per_s
-        self._notice_at = 0.0
+        self._notices = Notices(self._limits.notices_per_s)
         self._piggyback = self._rohc.feedback is FeedbackWay.PIGGYBACK
         self._observer = observer
-        self._database: esp.SecurityAssociationDatabase[_Session] = esp.SecurityAssociationDatabase(
+        self._database: esp.SecurityAssociationDatabase[Session] = esp.SecurityAssociationDatabase(
             random
         )
         self._random = random
@@ -156,11 +113,11 @@ class Gateway:
             accept=lambda identity, offer: policy.allows(offer.suite),
             random=random,
         )
-        self._sessions: OrderedDict[int, _Session] = OrderedDict()  # by inbound SPI, oldest first
-        self._rohc_peers: OrderedDict[SocketAddress, _RohcPeer] = OrderedDict()
-        self._counts = _Counts()
+        self._sessions: OrderedDict[int, Session] = OrderedDict()  # by inbound SPI, oldest first
+        self._rohc_peers: OrderedDict[SocketAddress, RohcPeer] = OrderedDict()
+        self._counts = Counts()
         self._state = state
-        self._accepted: list[_Accepted] = []
+        self._accepted: list[Accepted] = []
         self._receivers = {
             HsePort.ESP: self._receive_esp,
             HsePort.ROHC: self._receive_rohc,
@@ -288,7 +245,7 @@ class Gateway:
         if self._observer is not None:
             self._observer.keyed(keys)
 
-    def _add_session(self, keys: keying.Session, peer: SocketAddress, now: float) -> _Session:
+    def _add_session(self, keys: keying.Session, peer: SocketAddress, now: float) -> Session:
         state = self._state
         lifetime = self._lifetime
         in_tunnel = keys.mode is esp.Mode.TUNNEL
@@ -305,7 +262,7 @@ class Gateway:
         )
         binding = SourceBinding(self._addresses, keys.identity)
         hard_s = None if lifetime is None else lifetime.hard_s
-        session = _Session(
+        session = Session(
             keys=keys,
             outbound=outbound,
             tunnel=(
@@ -337,13 +294,9 @@ class Gateway:
 
     def _unknown(self, data: bytes, source: SocketAddress, now: float) -> list[Reply]:
         """Tell a UE, at a bounded rate, that its association is not known here."""
-        rate = self._limits.notices_per_s
-        self._notice_credit = min(rate, self._notice_credit + (now - self._notice_at) * rate)
-        self._notice_at = now
-        notice = UnknownAssociation.about(data)
-        if notice is None or self._notice_credit < 1.0:
+        notice = self._notices.about(data, now)
+        if notice is None:
             return []
-        self._notice_credit -= 1.0
         self._counts.notices += 1
         return [Reply(HsePort.ESP, notice.encode(), source)]
 
@@ -374,13 +327,13 @@ class Gateway:
             state.mark(session.keys, opened.sequence)
         if opened.is_dummy:
             return []
-        accepted = _Accepted(session, opened, now, verified_at)
+        accepted = Accepted(session, opened, now, verified_at)
         if state is None:
             return self._deliver_accepted(accepted, now)
         self._accepted.append(accepted)
         return []
 
-    def _deliver_accepted(self, accepted: _Accepted, now: float) -> list[Reply]:
+    def _deliver_accepted(self, accepted: Accepted, now: float) -> list[Reply]:
         session, opened, received_at, verified_at = accepted
         observer = self._observer
         replies: list[Reply] = []
@@ -388,7 +341,7 @@ class Gateway:
         decompressed_at = None
         inner = None
         if session.keys.mode is esp.Mode.TRANSPORT:
-            request = _datagram_request(session.keys.identity, opened.payload)
+            request = datagram_request(session.keys.identity, opened.payload)
         else:
             packet: bytes | None = opened.payload
             if opened.next_header == esp.NEXT_HEADER_ROHC:
@@ -413,7 +366,7 @@ class Gateway:
             inner = parse_udp_packet(packet)
             if session.sources is not None:
                 session.sources.require(inner)
-            request = _packet_request(session.keys.identity, inner)
+            request = packet_request(session.keys.identity, inner)
         answer = self._deliver(HsePort.ESP, request)
         if answer is not None:
             try:
@@ -434,7 +387,7 @@ class Gateway:
         return replies
 
     def _feedback_in_tunnel(
-        self, session: _Session, tunnel: CompressedTunnel, feedback: bytes
+        self, session: Session, tunnel: CompressedTunnel, feedback: bytes
     ) -> list[Reply]:
         """Feedback for the UE's compressor in a packet of its own, if there is any."""
         if not feedback:
@@ -444,22 +397,14 @@ class Gateway:
 
     def _protect(
         self,
-        session: _Session,
+        session: Session,
         inner: InnerPacket | None,
         request: Request,
         answer: bytes,
         now: float,
     ) -> Reply:
         if inner is None:
-            # Checksum 0, "none": a NAT would make any other wrong, and the ICV protects the
-            # datagram (RFC 3948 section 3.1.2).
-            ports = _UDP.pack(
-                request.destination_port,
-                request.source_port,
-                UDP_HEADER_BYTES + len(answer),
-                0,
-            )
-            payload = ports + answer
+            payload = datagram_answer(request, answer)
             next_header = esp.NEXT_HEADER_UDP
         else:
             payload = swap_endpoints(inner, answer)
@@ -475,7 +420,7 @@ class Gateway:
     def _receive_rohc(self, data: bytes, source: SocketAddress, now: float) -> list[Reply]:
         peer = self._rohc_peers.get(source)
         if peer is None:
-            peer = _RohcPeer(*self._rohc.ends())
+            peer = RohcPeer(*self._rohc.ends())
         try:
             decompressed = peer.decompressor.decompress(data, now)
         except rohc.RohcError as error:
@@ -497,7 +442,7 @@ class Gateway:
             return replies
         decompressed_at = None if self._observer is None else self._observer.clock()
         inner = parse_udp_packet(decompressed.packet)
-        request = _packet_request("", inner)
+        request = packet_request("", inner)
         answer = self._deliver(HsePort.ROHC, request)
         if answer is not None:
             compressed = peer.compressor.compress(swap_endpoints(inner, answer), now)
@@ -564,31 +509,3 @@ class Gateway:
                 packet_type=packet_type,
             )
         )
-
-
-def _packet_request(identity: str, inner: InnerPacket) -> Request:
-    return Request(
-        identity=identity,
-        payload=inner.payload,
-        source_port=inner.source_port,
-        destination_port=inner.destination_port,
-    )
-
-
-def _datagram_request(identity: str, datagram: bytes) -> Request:
-    """The request in a UDP datagram of transport mode.
-
-    Its checksum covers addresses that a NAT has changed: it is not looked at, as RFC 3948 section
-    3.1.2 allows for UDP.
-    """
-    if len(datagram) < UDP_HEADER_BYTES:
-        raise PacketError("truncated", f"{len(datagram)} octets are less than a UDP header")
-    length = int.from_bytes(datagram[4:6], "big")
-    if not UDP_HEADER_BYTES <= length <= len(datagram):
-        raise PacketError("bad-length", f"UDP length {length} in {len(datagram)} octets")
-    return Request(
-        identity=identity,
-        payload=datagram[UDP_HEADER_BYTES:length],
-        source_port=int.from_bytes(datagram[0:2], "big"),
-        destination_port=int.from_bytes(datagram[2:4], "big"),
-    )

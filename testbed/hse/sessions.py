@@ -1,0 +1,63 @@
+"""What the gateway remembers: sessions, contexts, counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import esp
+import rohc
+from esp import keying
+from esp.rohcoipsec import CompressedTunnel
+from testbed.hse.addresses import SourceBinding
+from testbed.hse.events import SocketAddress
+
+__all__ = ["Accepted", "Counts", "RohcPeer", "Session"]
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Session:
+    """One UE's session: two associations, perhaps a ROHC channel each way."""
+
+    keys: keying.Session
+    outbound: esp.OutboundAssociation
+    tunnel: CompressedTunnel | None
+    peer: SocketAddress
+    sources: SourceBinding | None
+    """The learned addresses; none when ESP checks assigned ones, or there are no inner packets."""
+    ends_at: float
+    """When its lifetime in seconds is over."""
+    highest: int = -1
+
+
+class Accepted(NamedTuple):
+    """A packet that ESP accepted, on its way to the application."""
+
+    session: Session
+    opened: esp.Unprotected
+    received_at: float
+    verified_at: float | None
+
+
+@dataclass(slots=True, eq=False)
+class RohcPeer:
+    """The contexts of one address on the ROHC port."""
+
+    compressor: rohc.Compressor
+    decompressor: rohc.Decompressor
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was counted, as `GatewaySnapshot` names it."""
+
+    datagrams: Counter[str] = field(default_factory=Counter)
+    bytes_received: Counter[str] = field(default_factory=Counter)
+    delivered: Counter[str] = field(default_factory=Counter)
+    answered: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
+    feedback: Counter[str] = field(default_factory=Counter)
+    keepalives: int = 0
+    notices: int = 0
+    exchanges: int = 0
