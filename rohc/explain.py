@@ -10,7 +10,7 @@ what all profiles have in common. Nothing is changed by explaining.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from rohc import framing
@@ -19,7 +19,7 @@ from rohc.decompression.context import DecompressorContext
 from rohc.decompression.received import Received, take_apart
 from rohc.decompression.reconstruct import attempt, decode_sn
 from rohc.decompressor import Decompressor
-from rohc.encoding.crc import CRC8
+from rohc.encoding.crc import CRC8, fcs32
 from rohc.encoding.lists import ListState, read_list
 from rohc.errors import MalformedPacket, RohcError, UnsupportedProfile
 from rohc.feedback import read_feedback
@@ -45,6 +45,7 @@ class Field:
         octets: the octets that hold it, perhaps together with its neighbours.
         at: where these begin in the packet.
         note: what a person would want to know about it.
+        in_unit: `at` counts from the beginning of the unit that this last segment completes.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Field:
     octets: bytes
     at: int
     note: str = ""
+    in_unit: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,8 @@ class Explanation:
     """What a packet says.
 
     Attributes:
-        packet_type: its type's name, "" when it cannot be told.
+        packet_type: its type's name, "" when it cannot be told; that of the reconstructed unit
+            where this is the last segment and the others are known.
         profile: its profile's number, -1 when it cannot be told.
         cid: its context identifier, -1 when it has none.
         fields: its fields in order.
@@ -76,7 +79,9 @@ class Explanation:
         profile = f"profile 0x{self.profile:04x}" if self.profile >= 0 else "profile unknown"
         lines = [f"{self.packet_type or 'unknown packet'}, CID {self.cid}, {profile}"]
         for field in self.fields:
-            value = "" if field.value is None else str(field.value)
+            # An address as a number says nothing; its note says it as an address.
+            number = None if field.name.endswith("Address") else field.value
+            value = "" if number is None else str(number)
             octets = (
                 field.octets.hex(" ")
                 if len(field.octets) <= 8
@@ -88,6 +93,7 @@ class Explanation:
         return "\n".join(line.rstrip() for line in lines)
 
 
+FCS_OCTETS = 4
 _KNOWN = frozenset(int(profile) for profile in Profile)
 
 
@@ -221,9 +227,7 @@ def _header(teller: _Teller, large: bool, context: Decompressor | None) -> tuple
     start = teller.at
     first = data[start]
     if first & 0xFE == framing.SEGMENT:
-        teller.octets("segment type", 1, "the last segment" if first & 1 else "more follow")
-        teller.rest()
-        return "segment", -1, -1
+        return _segment(teller, large, context)
     cid = 0
     if not large and first & 0xF0 == framing.ADD_CID:
         cid = first & 0x0F
@@ -244,6 +248,37 @@ def _header(teller: _Teller, large: bool, context: Decompressor | None) -> tuple
         _take_over(teller, inner, type_at, size, cid)
     teller.at = len(data)
     return name, profile, cid
+
+
+def _segment(teller: _Teller, large: bool, context: Decompressor | None) -> tuple[str, int, int]:
+    """A segment, and behind the last one the unit (RFC 5795 section 5.2.5)."""
+    last = bool(teller.data[teller.at] & 1)
+    teller.octets("segment type", 1, "the last segment" if last else "more follow")
+    piece = teller.data[teller.at :]
+    count = len(piece)
+    teller.octets("segment", count, f"{count} octets of a unit", number=False)
+    if context is None or not last or not context.channel.mrru:
+        return "segment", -1, -1
+    unit = b"".join([*context._reassembly.segments, piece])
+    packet, fcs = unit[:-FCS_OCTETS], unit[-FCS_OCTETS:]
+    if not packet:
+        raise MalformedPacket(f"a reconstructed unit of {len(unit)} octets, its CRC alone")
+    inner = _Teller(packet)
+    good = fcs32(packet) == fcs
+    told = "segment", -1, -1
+    problem: RohcError | None = None
+    if good and packet[0] & 0xFE != framing.SEGMENT:
+        try:
+            told = _header(inner, large, context)
+        except RohcError as error:
+            problem = error
+            inner.rest()
+    note = f"{'good' if good else 'does not match'}; the unit has {len(unit)} octets"
+    end = Field(name="FCS-32", value=None, octets=fcs, at=len(packet), note=note)
+    teller.fields += [replace(field, in_unit=True) for field in (*inner.fields, end)]
+    if problem is not None:
+        raise problem
+    return told
 
 
 def _take_over(teller: _Teller, inner: _Teller, type_at: int, size: int, cid: int) -> None:
@@ -367,7 +402,8 @@ def _compressed(
     teller: _Teller, context: DecompressorContext, spec: Spec, headers: Headers
 ) -> tuple[str, int]:
     outer = teller.data[0]
-    if 0xF8 < outer < framing.IR and spec.transport == Transport.UDP_LITE:
+    extends = 0xF8 < outer < framing.IR and spec.transport == Transport.UDP_LITE
+    if extends and len(teller.data) > 1:
         teller.figure(CCE)
         inner = _Teller(teller.data[1:])
         name, number = _inner(inner, context, spec, headers, outer & 3)

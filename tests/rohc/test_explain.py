@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rohc_packets import ipv4, known, own_streams, streams, udp
+from rohc_packets import ipv4, ipv6, known, own_streams, streams, udp
 
 from rohc import Channel, Compressor, Decompressor, explain
 
@@ -105,3 +105,111 @@ def test_explaining_any_octets_changes_nothing_and_never_fails(octets: bytes, la
     told = explain(octets, decompressor)
     assert str(told)
     assert known(decompressor) == before
+
+
+@pytest.mark.parametrize("octet", ["f9", "fa", "fb"])
+def test_a_cce_octet_alone_is_a_problem_and_no_failure(octet: str) -> None:
+    compressor, decompressor = Compressor(Channel(), mode="U"), Decompressor(Channel())
+    datagram = udp(b"light")
+    light = ipv4(datagram[:4] + b"\x00\x08" + datagram[6:], protocol=136)
+    decompressor.decompress(compressor.compress(light))
+    told = explain(bytes.fromhex(octet), decompressor)
+    assert (told.packet_type, told.profile) == ("", -1)
+    assert "begins with" in told.problem
+
+
+# Segments ------------------------------------------------------------------------------------
+
+
+def in_segments(packet: bytes, octets: int) -> tuple[Decompressor, list[bytes]]:
+    channel = Channel(mrru=500)
+    compressor = Compressor(channel, mode="U", first_sn=7)
+    return Decompressor(channel), compressor.compress_segments(packet, segment_octets=octets)
+
+
+def test_the_last_segment_names_the_fields_of_its_unit() -> None:
+    decompressor, segments = in_segments(ipv4(udp(b"in three pieces")), 20)
+    for segment in segments[:-1]:
+        told = explain(segment, decompressor)
+        assert [field.name for field in told.fields] == ["segment type", "segment"]
+        assert told.fields[0].note == "more follow"
+        decompressor.decompress(segment)
+    told = explain(segments[-1], decompressor)
+    result = decompressor.decompress(segments[-1])
+    assert (told.packet_type, told.cid, told.profile) == ("IR", 0, 2)
+    assert (result.packet_type, result.cid, result.profile) == ("IR", 0, 2)
+    unit = {field.name: field for field in told.fields if field.in_unit}
+    assert unit["CRC"].note == "good"
+    assert unit["SN"].value == 7
+    assert unit["Source Address"].note == "10.0.0.1"
+    assert unit["payload"].octets == b"in three pieces"
+    assert unit["FCS-32"].octets == segments[-1][-4:]
+    assert unit["FCS-32"].note.startswith("good; the unit has ")
+    assert unit["payload"].at == unit["FCS-32"].at - len(b"in three pieces")
+
+
+def test_one_segment_alone_is_a_whole_unit() -> None:
+    decompressor, segments = in_segments(ipv4(udp(b"one")), 20)
+    whole = bytes((0xFF,)) + b"".join(segment[1:] for segment in segments)
+    told = explain(whole, decompressor)
+    assert told.packet_type == "IR"
+    assert told.problem == ""
+
+
+def test_a_damaged_unit_is_not_named() -> None:
+    decompressor, segments = in_segments(ipv4(udp(b"damaged")), 20)
+    for segment in segments[:-1]:
+        decompressor.decompress(segment)
+    told = explain(segments[-1][:-1] + bytes((segments[-1][-1] ^ 1,)), decompressor)
+    assert told.packet_type == "segment"
+    assert told.fields[-1].name == "FCS-32"
+    assert told.fields[-1].note.startswith("does not match")
+
+
+def test_a_segment_without_decompressor_is_named_by_its_frame() -> None:
+    told = explain(b"\xff\x01\x02\x03\x04\x05")
+    assert (told.packet_type, told.cid, told.profile) == ("segment", -1, -1)
+    assert [field.note for field in told.fields] == ["the last segment", "5 octets of a unit"]
+
+
+def test_a_unit_that_is_only_a_crc_is_said_to_be_one() -> None:
+    told = explain(b"\xff\x01\x02\x03\x04", Decompressor(Channel(mrru=50)))
+    assert told.packet_type == ""
+    assert "its CRC alone" in told.problem
+
+
+def test_what_is_wrong_inside_a_unit_is_told_with_its_fields() -> None:
+    from rohc.encoding.crc import fcs32
+
+    unit = b"\xfd\x02\x00\x40"
+    told = explain(b"\xff" + unit + fcs32(unit), Decompressor(Channel(mrru=50)))
+    assert "ends inside" in told.problem
+    assert [field.name for field in told.fields if field.in_unit][:3] == [
+        "packet type",
+        "Profile",
+        "CRC",
+    ]
+
+
+# As text -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("version", "address"), [(4, "10.0.0.1"), (6, "2001:db8:a::3"), (6, "2001:db8:a::20")]
+)
+def test_addresses_are_printed_as_addresses_and_not_as_numbers(version: int, address: str) -> None:
+    packet = ipv4(udp(b"x")) if version == 4 else ipv6(udp(b"x"))
+    told = explain(Compressor(Channel()).compress(packet))
+    text = str(told)
+    assert f" {address}" in text
+    for field in told.fields:
+        if field.name.endswith("Address"):
+            assert str(field.value) not in text
+
+
+def test_the_text_has_a_line_for_each_field_and_one_for_the_problem() -> None:
+    told = explain(b"\xfd\x02\x00\x40\x11")
+    lines = str(told).splitlines()
+    assert len(lines) == 1 + len(told.fields) + 1
+    assert lines[0] == "unknown packet, CID -1, profile unknown"
+    assert lines[-1].strip() == told.problem
