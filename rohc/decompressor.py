@@ -125,7 +125,7 @@ class Decompressor:
         """
         if not data:
             raise RohcUsageError("an empty packet cannot be decompressed")
-        made = self._hot(data, now) if late_by is None and not self._reassembly.under_way else None
+        made = None if late_by or self._reassembly.under_way else self._hot(data, now)
         if made is not None:
             return made
         at = 0
@@ -151,8 +151,18 @@ class Decompressor:
         """The context of a CID for whoever explains packets; not to be changed."""
         context = self._contexts.get(cid)
         if context is not None:
-            context.leave_steady()
+            self._leave_steady(context)
         return context
+
+    def _leave_steady(self, context: DecompressorContext) -> None:
+        """Bring the context and the clock up to the packets that took the hot path."""
+        steady = context.steady
+        if steady is not None and steady.packets:
+            if steady.arrived_at is not None:
+                packets = steady.packets
+                self._clock.arrived(context.cid, steady.arrived_at, packets, packets)
+                steady.arrived_at = None
+            context.leave_steady()
 
     def _hot(self, data: bytes, now: float | None) -> Decompressed | None:
         """A UO-0 of a settled UDP flow, or None when this is something else."""
@@ -178,7 +188,7 @@ class Decompressor:
         if packet is None:
             return None
         if now is not None:
-            self._clock.arrived(cid, now, 1)
+            steady.arrived_at = now
         header_bytes = at + steady.tail_octets
         return Decompressed(packet, b"", b"", "UO-0", cid, 2, header_bytes)
 
@@ -198,7 +208,7 @@ class Decompressor:
             raise MalformedPacket(f"CID {cid} is above MAX_CID {self._max_cid}")
         context = self._contexts.get(cid)
         if context is not None:
-            context.leave_steady()
+            self._leave_steady(context)
         first = body[0]
         if first & 0xFE == framing.IR:
             return self._ir(framed, body, cid, octets, received, now)

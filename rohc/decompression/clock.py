@@ -22,15 +22,25 @@ class Clock:
         self._last: dict[int, float] = {}
         self._intervals: dict[int, float] = {}
 
-    def arrived(self, cid: int, now: float, ahead: int) -> None:
-        """A verified packet arrived, `ahead` SNs behind the one before."""
+    def arrived(self, cid: int, now: float, ahead: int, packets: int = 1) -> None:
+        """A verified packet arrived, `ahead` SNs after the last one told here.
+
+        Args:
+            cid: its context.
+            now: when, in seconds.
+            ahead: how many SNs; the time is shared out among them.
+            packets: how many packets have arrived, those between included; the more, the more the
+                time counts.
+        """
         last = self._last.get(cid)
         self._last[cid] = now
         if last is None or ahead < 1 or now < last:
             return
         interval = (now - last) / ahead
         mean = self._intervals.get(cid)
-        self._intervals[cid] = interval if mean is None else mean + _WEIGHT * (interval - mean)
+        if mean is not None:
+            interval = mean + (1.0 - (1.0 - _WEIGHT) ** packets) * (interval - mean)
+        self._intervals[cid] = interval
 
     def elapsed_s(self, cid: int, now: float | None) -> float | None:
         """The time since the last verified packet, or None when it is not known."""

@@ -38,9 +38,18 @@ class Steady:
         last: the SN of `headers`, which the hot path leaves behind.
         tail_octets: octets between the type octet (and CID) and the payload.
         packets: how many packets went this way.
+        arrived_at: when the last of them did, where a clock runs.
     """
 
-    __slots__ = ("checksum_present", "last", "packets", "sn", "sn_before", "tail_octets")
+    __slots__ = (
+        "arrived_at",
+        "checksum_present",
+        "last",
+        "packets",
+        "sn",
+        "sn_before",
+        "tail_octets",
+    )
 
     def __init__(self, headers: Headers, sn_before: int) -> None:
         self.sn = headers.sn
@@ -49,6 +58,7 @@ class Steady:
         self.checksum_present = headers.checksum_present
         self.tail_octets = 2 if self.checksum_present else 0
         self.packets = 0
+        self.arrived_at: float | None = None
 
     def decompress(self, octet: int, data: bytes, at: int) -> bytes | None:
         """The original packet, or None when this is one for the general path.
