@@ -44,7 +44,6 @@ __all__ = [
     "TimeKind",
     "VirtualEventLoop",
     "run",
-    "run_virtual",
 ]
 
 MAX_TIME_SCALE = 1000.0
@@ -255,23 +254,21 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
             self._jumping.outside -= 1
 
 
-def run_virtual(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run ``main()`` to its end in virtual time.
-
-    Ctrl-C cancels the main task, as :func:`asyncio.run` does, so that it can tidy up.
-    """
-    with asyncio.Runner(loop_factory=VirtualEventLoop) as runner:
-        return runner.run(main())
-
-
-def run(main: Callable[[], Coroutine[Any, Any, T]], *, time_scale: float = 1.0) -> T:
+def run(main: Callable[[], Coroutine[Any, Any, T]], *, time_scale: float | None = 1.0) -> T:
     """Run ``main()`` to its end in a new event loop whose clock runs at ``time_scale``.
+
+    Args:
+        main: makes the coroutine.
+        time_scale: loop seconds per real second of waiting; 1 is real time, ``None`` virtual time.
 
     Ctrl-C cancels the main task, as :func:`asyncio.run` does, so that it can tidy up.
 
     Raises:
         ValueError: ``time_scale`` is not above 0 and at most :data:`MAX_TIME_SCALE`.
     """
+    if time_scale is None:
+        with asyncio.Runner(loop_factory=VirtualEventLoop) as runner:
+            return runner.run(main())
     if not (math.isfinite(time_scale) and 0 < time_scale <= MAX_TIME_SCALE):
         raise ValueError(
             f"time scale {time_scale!r}: give a number above 0 and at most {MAX_TIME_SCALE:g}"

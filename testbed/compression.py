@@ -54,6 +54,9 @@ class RohcSettings:
     such check."""
     icv_bytes: int | None = None
     """Its octets in each packet; none takes the transform's own."""
+    first_sn: int | None = None
+    """First sequence number of a flow where the compressor makes it; none draws one at random, as
+    RFC 3095 section 5.11.1 wants it."""
 
     def __post_init__(self) -> None:
         if self.integrity is None:
@@ -71,11 +74,15 @@ class RohcSettings:
     def ends(self) -> tuple[rohc.Compressor, rohc.Decompressor]:
         """The compressor and the decompressor of one end of a pair of channels."""
         channel = rohc.Channel()
+        mode, first_sn = self.mode.value, self.first_sn
         if self.optimistic_repeats is None:
-            compressor = rohc.Compressor(channel, mode=self.mode.value)
+            compressor = rohc.Compressor(channel, mode=mode, first_sn=first_sn)
         else:
             compressor = rohc.Compressor(
-                channel, mode=self.mode.value, optimistic_repeats=self.optimistic_repeats
+                channel,
+                mode=mode,
+                first_sn=first_sn,
+                optimistic_repeats=self.optimistic_repeats,
             )
         return compressor, rohc.Decompressor(channel, mode=self.mode.value)
 

@@ -21,6 +21,7 @@ from testbed.analysis.rows import (
     RunSummary,
     SessionSummary,
 )
+from testbed.clock import TimeKind
 from testbed.results.directory import RunDirectory
 from testbed.results.journal import JournalReader
 from testbed.results.records import (
@@ -95,11 +96,12 @@ def summarise(
     run: RunRecord | None = None
     end: EndRecord | None = None
     timeout_s: float | None = None
+    virtual = False
     tallies: dict[str, _Tally] = {}
     for record in records:
         match record:
             case MessageRecord(configuration=name):
-                tallies.setdefault(name, _Tally(name)).add_message(record, timeout_s)
+                tallies.setdefault(name, _Tally(name)).add_message(record, timeout_s, virtual)
             case SessionRecord(configuration=name):
                 tallies.setdefault(name, _Tally(name)).add_session(record)
             case FeedbackRecord(configuration=name):
@@ -107,6 +109,7 @@ def summarise(
             case RunRecord():
                 run = run or record
                 timeout_s = _timeout(record.settings)
+                virtual = record.time == TimeKind.VIRTUAL  # where work takes no time
             case EndRecord():
                 end = record
     if run is None:
@@ -183,12 +186,12 @@ class _Tally:
     def add_session(self, record: SessionRecord) -> None:
         self.sessions.append(record)
 
-    def add_message(self, record: MessageRecord, timeout_s: float | None) -> None:
+    def add_message(self, record: MessageRecord, timeout_s: float | None, virtual: bool) -> None:
         self.security, self.compression = record.security, record.compression
         self.outcomes[record.outcome] += 1
         if record.latency_s is not None:
             self.answered_s.append(record.latency_s)
-            computing_s = computing_time(record.stages_s)
+            computing_s = None if virtual else computing_time(record.stages_s)
             if computing_s is not None:
                 self.computing_s += computing_s
                 self.computed += 1

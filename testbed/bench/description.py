@@ -10,7 +10,8 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -32,12 +33,12 @@ from testbed.bench.configuration import DEFAULT_MATRIX, Compression, Configurati
 from testbed.bench.model import Model
 from testbed.bench.protection import LifetimeDescription, PolicyField, RecoveryDescription
 from testbed.bench.source import Location, YamlSource, read_yaml
-from testbed.clock import MAX_TIME_SCALE
+from testbed.bench.timing import Timing, random_octets
+from testbed.clock import MAX_TIME_SCALE, TimeKind
 from testbed.compression import FeedbackWay, RohcMode, RohcSettings
 from testbed.errors import UsageError
 
 __all__ = [
-    "DEFAULT_TIME_SCALE",
     "SCHEMA_VERSION",
     "Bench",
     "HseDescription",
@@ -53,13 +54,6 @@ __all__ = [
 
 SCHEMA_VERSION = 1
 """Version of the bench file's format; a file of another version is refused."""
-
-DEFAULT_TIME_SCALE = 200.0
-"""How much faster than real a run on a virtual module goes when nothing else is said."""
-
-TIME_SCALE_WITH_REMOTE_HSE = 20.0
-"""The same with an HSE in another process or place: its answers take real time, and at 200 a
-hiccup of a fifth of a second would be an answer that is 40 s late."""
 
 MIN_SECRET_OCTETS = 16
 """Shorter secrets are refused: they can be searched through."""
@@ -319,11 +313,16 @@ class Bench(Model):
     """When the UE sets up a new one by itself."""
     answer_timeout_s: float = Field(default=40.0, gt=0, le=3600)
     """How long an answer may take before the message counts as lost, in seconds."""
+    time: TimeKind | None = None
+    """``virtual`` (the clock jumps), ``scaled`` or ``real``. None takes virtual time where all of
+    the bench is inside the run, else scaled time for a virtual module and real time for a real
+    one."""
     time_scale: float | None = Field(default=None, gt=0, le=MAX_TIME_SCALE)
-    """Module seconds per real second, at most; only for virtual modules. The default is 200, and
-    20 with an HSE that the run did not start itself."""
+    """Module seconds per real second, at most; only for virtual modules. 1 is real time. The
+    default in scaled time is 200, and 20 with an HSE that the run did not start itself."""
     seed: int = Field(default=1, ge=0, le=2**63 - 1)
-    """Seed of the generated traffic and of the virtual module's radio."""
+    """Seed of the generated traffic and of the virtual module's radio; in virtual time also of
+    keys, nonces and SPIs."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Bench:
@@ -341,28 +340,39 @@ class Bench(Model):
                     f"the policy {self.policy.name!r}; allowed are "
                     f"{', '.join(sorted(self.policy.allowed))}"
                 )
-        if not self.module.is_virtual:
-            if self.time_scale not in (None, 1.0):
-                raise ValueError(
-                    f"time_scale {self.time_scale:g} with the real port {self.module.port!r}: "
-                    "only virtual modules run faster than real"
-                )
-            if self.hse.address is None:
-                raise ValueError(
-                    f"the real module on {self.module.port!r} cannot reach an HSE that only this "
-                    "machine sees: run `testbed hse` where the module's network reaches it, and "
-                    "give its address (hse: address, or --hse HOST:PORT)"
-                )
+        _ = self.timing
+        if not self.module.is_virtual and self.hse.address is None:
+            raise ValueError(
+                f"the real module on {self.module.port!r} cannot reach an HSE that only this "
+                "machine sees: run `testbed hse` where the module's network reaches it, and "
+                "give its address (hse: address, or --hse HOST:PORT)"
+            )
         return self
 
     @property
-    def effective_time_scale(self) -> float:
-        """The scale this bench runs at: 1 for a real module."""
-        if not self.module.is_virtual:
-            return 1.0
-        if self.time_scale is not None:
-            return self.time_scale
-        return DEFAULT_TIME_SCALE if self.hse.address is None else TIME_SCALE_WITH_REMOTE_HSE
+    def timing(self) -> Timing:
+        """What the description says about time."""
+        hse = self.hse
+        return Timing(
+            wanted=self.time,
+            wanted_scale=self.time_scale,
+            port=self.module.port,
+            virtual_module=self.module.is_virtual,
+            own_hse=hse.address is None,
+            real_secret=not hse.test and (hse.secret is not None or hse.secret_file is not None),
+        )
+
+    def random(self, purpose: str) -> Callable[[int], bytes]:
+        """A source of random octets for one purpose; in virtual time it comes from the seed."""
+        return random_octets(self.timing.kind, self.seed, purpose)
+
+    @property
+    def rohc_settings(self) -> RohcSettings:
+        """Settings of ROHC at both ends; in virtual time the first sequence number is known."""
+        if self.timing.kind is not TimeKind.VIRTUAL:
+            return self.rohc.settings
+        first_sn = int.from_bytes(self.random("rohc")(2), "big")
+        return replace(self.rohc.settings, first_sn=first_sn)
 
 
 def bench_schema() -> dict[str, Any]:

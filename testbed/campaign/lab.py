@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import os
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from firmware_bridge import Module, ModuleOptions, driver, open_port
-from firmware_bridge.virtual import virtual_module_on_pty
+from firmware_bridge import Line, MemoryLine, Module, ModuleOptions, driver, open_port
+from firmware_bridge.virtual import (
+    MemoryDoor,
+    MemoryNetwork,
+    virtual_module_in_memory,
+    virtual_module_on_pty,
+)
 from testbed.bench import Bench, Security
 from testbed.bench.secrets import parse_secret, read_secret_file
 from testbed.errors import UsageError
-from testbed.hse import HsePort, HseServer, ListenAddresses, ServerObserver
+from testbed.hse import Endpoint, HsePort, HseServer, ListenAddresses, ServerObserver
 from testbed.ue.session import HseAddresses, Secret
 
 __all__ = ["Hse", "bench_secret", "open_hse", "open_module"]
@@ -52,12 +56,15 @@ def bench_secret(bench: Bench) -> Secret | None:
 
 
 @asynccontextmanager
-async def open_hse(bench: Bench, observer: ServerObserver) -> AsyncIterator[Hse]:
+async def open_hse(
+    bench: Bench, observer: ServerObserver, network: MemoryNetwork | None = None
+) -> AsyncIterator[Hse]:
     """The HSE that the description names, or one of our own in this event loop.
 
     Args:
         bench: the description.
         observer: sees what our own HSE sees; an HSE elsewhere shows nothing.
+        network: where our own listens; this machine's loopback by default.
 
     Raises:
         UsageError: no secret for an HSE elsewhere, or its name is unknown.
@@ -86,15 +93,21 @@ async def open_hse(bench: Bench, observer: ServerObserver) -> AsyncIterator[Hse]
         )
         return
     if secret is None:
-        secret = Secret(os.urandom(_OWN_SECRET_OCTETS), test=True)
+        secret = Secret(bench.random("secret")(_OWN_SECRET_OCTETS), test=True)
     shared = secret.reveal()
     server = HseServer(
         secrets=lambda identity: shared if identity == bench.identity else None,
-        listen=ListenAddresses(host=_LOOPBACK, esp_port=0, rohc_port=0, plain_port=0),
-        rohc_settings=bench.rohc.settings,
+        listen=(
+            ListenAddresses(host=_LOOPBACK, esp_port=0, rohc_port=0, plain_port=0)
+            if network is None
+            else ListenAddresses(host=_LOOPBACK)
+        ),
+        rohc_settings=bench.rohc_settings,
         lifetime=bench.lifetime.lifetime,
         policy=bench.policy,
+        random=bench.random("hse"),
         observer=observer,
+        open_port=Endpoint if network is None else network.bind,
     )
     async with server:
         yield Hse(
@@ -126,13 +139,16 @@ def _resolve(host: str) -> str:
 
 @asynccontextmanager
 async def open_module(
-    bench: Bench, on_line: Callable[[Module], None] | None = None
+    bench: Bench,
+    on_line: Callable[[Module], None] | None = None,
+    network: MemoryNetwork | None = None,
 ) -> AsyncIterator[Module]:
     """The module that the description names, started.
 
     Args:
         bench: the description.
         on_line: called with the driver before the first command, to subscribe to its events.
+        network: puts a virtual module in memory, on this network; on a pty by default.
 
     Raises:
         firmware_bridge.ModuleError: port missing or busy, module silent, and so on.
@@ -140,15 +156,7 @@ async def open_module(
     description = bench.module
     kind = driver(description.family)
     async with contextlib.AsyncExitStack() as stack:
-        address = description.port
-        if description.is_virtual:
-            door = await stack.enter_async_context(
-                virtual_module_on_pty(
-                    description.family, settings=description.virtual, seed=bench.seed
-                )
-            )
-            address = door.path
-        line = await open_port(address, baudrate=description.baudrate)
+        line = await _open_line(bench, network, stack)
         module = await stack.enter_async_context(
             kind(line, options=ModuleOptions(max_payload=description.max_payload))
         )
@@ -156,3 +164,34 @@ async def open_module(
             on_line(module)
         await module.start()
         yield module
+
+
+async def _open_line(
+    bench: Bench, network: MemoryNetwork | None, stack: contextlib.AsyncExitStack
+) -> Line:
+    description = bench.module
+    address = description.port
+    if network is not None:
+        door = await stack.enter_async_context(
+            virtual_module_in_memory(
+                description.family,
+                settings=description.virtual,
+                seed=bench.seed,
+                network=network,
+            )
+        )
+        return _memory_line(address, door)
+    if description.is_virtual:
+        pty = await stack.enter_async_context(
+            virtual_module_on_pty(description.family, settings=description.virtual, seed=bench.seed)
+        )
+        address = pty.path
+    return await open_port(address, baudrate=description.baudrate)
+
+
+def _memory_line(address: str, door: MemoryDoor) -> MemoryLine:
+    """The line between a driver and a virtual module in memory."""
+    line = MemoryLine(address)
+    line.on_write = door.write
+    door.connect(line.feed, line.break_off)
+    return line

@@ -47,8 +47,11 @@ class RadioWatch:
         return None
 
     def released_since(self, start: float) -> float | None:
-        """When a release was reported after ``start``; ``None`` if none was."""
-        if self.released_at is not None and self.released_at >= start:
+        """When a release was reported after ``start``; ``None`` if none was.
+
+        A release at ``start`` itself is the one that was waited for: a connection takes time.
+        """
+        if self.released_at is not None and self.released_at > start:
             return self.released_at
         return None
 

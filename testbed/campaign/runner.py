@@ -24,11 +24,13 @@ from firmware_bridge import (
     RadioReport,
     ReleaseAssistance,
 )
+from firmware_bridge.virtual import MemoryNetwork
 from testbed.analysis.energy import estimate_energy
 from testbed.bench import Bench, Pace, Security
 from testbed.campaign.lab import Hse, open_hse, open_module
 from testbed.campaign.radio import RadioWatch
 from testbed.campaign.recovery import Recovery
+from testbed.clock import TimeKind
 from testbed.errors import LabFault
 from testbed.hse import HsePort, Passage, ServerObserver, Way
 from testbed.results import (
@@ -46,6 +48,7 @@ from testbed.results import (
     RunStatus,
     SessionRecord,
     Stage,
+    Sync,
 )
 from testbed.traffic import Message
 from testbed.ue.messages import Exchange, exchange_message, send_feedback
@@ -64,6 +67,12 @@ module, so that the capture shows it (the first dynamic port, RFC 6335 section 6
 
 SETTLE_TIMEOUT_S = 70.0
 """How long a message may wait for the radio's release; operators' timers end within a minute."""
+
+_TIME_COMMENTS = {
+    TimeKind.REAL: "times are those of the clock on the wall",
+    TimeKind.SCALED: "a second is the run's own, a part of one on the wall",
+    TimeKind.VIRTUAL: "virtual time: a second is the run's own, and its first one is 1970's",
+}
 
 _RELEASE_ASSISTANCE = {
     "none": ReleaseAssistance.NONE,
@@ -193,6 +202,8 @@ class _Runner:
         self._traffic = traffic
         self._export_keys = export_keys
         self._progress = progress
+        self._virtual = bench.timing.kind is TimeKind.VIRTUAL
+        self._network = MemoryNetwork() if self._virtual else None
         self._radio = RadioWatch()
         self._in_flight = _InFlight()
         self._counts: Counter[str] = Counter()
@@ -206,11 +217,13 @@ class _Runner:
         status = RunStatus.INTERRUPTED
         final = "failed"
         watch = _HseWatch(self._in_flight)
-        with JournalWriter(self._directory.journal_path) as journal:
+        # A run in virtual time can be had again from its seed: its journal is synced at the end.
+        sync = Sync.AT_THE_END if self._virtual else Sync.EACH_RECORD
+        with JournalWriter(self._directory.journal_path, sync=sync) as journal:
             self._journal = journal
             self._append(self._run_record())
             try:
-                async with open_hse(self._bench, watch) as hse:
+                async with open_hse(self._bench, watch, self._network) as hse:
                     try:
                         await self._run_with_hse(hse, watch)
                     finally:
@@ -238,11 +251,10 @@ class _Runner:
         capture = RunCapture(
             self._directory.capture_path,
             hse_port=hse.addresses.esp_port,
-            start_ns=time.time_ns(),
+            start_ns=0 if self._virtual else time.time_ns(),
             start_s=loop.time(),
             clock=loop.time,
-            comment=f"testbed {__version__}; a second is the run's own, "
-            f"{bench.effective_time_scale:g} in a second of the wall",
+            comment=f"testbed {__version__}; {_TIME_COMMENTS[bench.timing.kind]}",
         )
         key_table = self._directory.esp_sa_path if write_keys else None
         wire = _WireWatch(self._in_flight, capture, key_table)
@@ -279,7 +291,8 @@ class _Runner:
             messages=len(self._messages),
             traffic=self._traffic,
             seed=bench.seed,
-            time_scale=bench.effective_time_scale,
+            time=bench.timing.kind,
+            time_scale=bench.timing.scale,
             settings={
                 "release_assistance": bench.module.release_assistance,
                 "pace": bench.traffic.pace.value,
@@ -296,7 +309,7 @@ class _Runner:
         def watch_radio(module: Module) -> None:
             module.subscribe(self._radio.event)
 
-        async with open_module(bench, watch_radio) as module:
+        async with open_module(bench, watch_radio, self._network) as module:
             granted = await self._attach(module)
             self._active_time_s = granted.active_time_s or 0.0
             address = await module.address()
@@ -327,9 +340,10 @@ class _Runner:
                     module_address=address,
                     local_port=LOCAL_PORTS + number,
                     release_assistance=self._release_assistance,
-                    rohc_settings=bench.rohc.settings,
+                    rohc_settings=bench.rohc_settings,
                     lifetime=bench.lifetime.lifetime,
                     observer=wire,
+                    random=bench.random(f"ue/{configuration.name}"),
                 )
                 await self._run_configuration(module, session)
 

@@ -24,6 +24,7 @@ from rich.progress import (
 from testbed import clock
 from testbed.analysis.summary import summarise_run
 from testbed.bench import Bench, Configuration, Pace, load_bench, validate_bench
+from testbed.bench.timing import TEST_KEYS_NOTE
 from testbed.campaign import Progress as RunProgress
 from testbed.campaign import run_bench
 from testbed.cli.shared import INTERRUPTED, app, print_json, stderr, stdout
@@ -107,15 +108,24 @@ def run(
     pace: Annotated[
         Pace | None, typer.Option(help="As soon as the module is idle again, or as captured.")
     ] = None,
+    time: Annotated[
+        TimeKind | None,
+        typer.Option(
+            envvar="TESTBED_TIME",
+            help="Virtual: the clock jumps, all in memory (default where all of the bench is in "
+            "the run); scaled: on a pty; real.",
+        ),
+    ] = None,
     time_scale: Annotated[
         float | None,
         typer.Option(
             envvar="TESTBED_TIME_SCALE",
-            help="Module seconds per real second; virtual modules only (default 200).",
+            help="Module seconds per real second in scaled time; 1 is real time.",
         ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Seed of generated traffic and virtual radio.")
+        int | None,
+        typer.Option(help="Seed of generated traffic and virtual radio; in virtual time of keys."),
     ] = None,
     runs: Annotated[
         Path, typer.Option(envvar="TESTBED_RUNS", help="Folder that holds the run directories.")
@@ -167,7 +177,9 @@ def run(
     if pace is not None:
         override(pace.value, "traffic", "pace")
     override(list(configuration) if configuration else None, "matrix")
-    override(time_scale, "time_scale")
+    if time is not None or time_scale is not None:  # either of them is all that is said about time
+        overrides["time"] = None if time is None else time.value
+        overrides["time_scale"] = time_scale
     override(seed, "seed")
     bench = validate_bench(overrides) if bench_file is None else load_bench(bench_file, overrides)
     source = _traffic(bench)
@@ -194,15 +206,18 @@ def _run(
     json_output: bool,
 ) -> int:
     directory = RunDirectory.create(runs)
-    scale = bench.effective_time_scale
+    timing = bench.timing
+    notes = [*traffic.notes, *(one.note for one in bench.matrix if one.note is not None)]
+    if timing.kind is TimeKind.VIRTUAL:
+        notes.append(TEST_KEYS_NOTE)
     directory.write_manifest(
         start_manifest(
             directory.name,
             config=bench.model_dump(mode="json"),
             seed=bench.seed,
-            time_kind=TimeKind.REAL if scale == 1.0 else TimeKind.SCALED,
-            time_scale=scale,
-            notes=(*traffic.notes, *(one.note for one in bench.matrix if one.note is not None)),
+            time_kind=timing.kind,
+            time_scale=timing.scale,
+            notes=tuple(notes),
         )
     )
     metrics = RunMetrics(directory.name)
@@ -226,7 +241,7 @@ def _run(
             )
 
         try:
-            clock.run(main, time_scale=scale)
+            clock.run(main, time_scale=timing.scale)
         except (KeyboardInterrupt, asyncio.CancelledError):
             interrupted = True
         except Exception:

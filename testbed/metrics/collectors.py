@@ -97,7 +97,8 @@ class RunMetrics:
         planned = record.messages * len(record.configurations)
         self._series.set("testbed_run_info", self._run | details, 1.0)
         self._series.set("testbed_run_planned_messages", self._run, planned)
-        self._series.set("testbed_run_time_scale_ratio", self._run, record.time_scale)
+        if record.time_scale is not None:
+            self._series.set("testbed_run_time_scale_ratio", self._run, record.time_scale)
         self._series.set("testbed_run_complete", self._run, 0.0)
 
     def _message(self, record: MessageRecord) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from testbed.analysis.latency import Quantile
 from testbed.analysis.rows import ConfigurationRow, EnergyMeans, RohcSaving
+from testbed.results.records import RunRecord
 
 __all__ = [
     "NOTHING",
@@ -11,6 +12,7 @@ __all__ = [
     "energy",
     "energy_kinds",
     "energy_range",
+    "modelled_time",
     "quantile",
     "saving",
     "seconds",
@@ -34,6 +36,13 @@ def _scaled(value: float, unit: str) -> str:
 def seconds(value: float | None) -> str:
     """A duration with its unit: ``45 ms``, ``2.13 s``, ``128 s``."""
     return NOTHING if value is None else _scaled(value, "s")
+
+
+def modelled_time(run: RunRecord) -> str:
+    """What a run's durations are, where they are not those of the clock on the wall."""
+    if run.time_scale is None:
+        return "modelled in virtual time"
+    return f"modelled time at scale {run.time_scale:g}"
 
 
 def quantile(value: Quantile | None) -> str:

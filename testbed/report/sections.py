@@ -86,10 +86,8 @@ def _badges(view: RunView) -> Iterator[Html]:
             f"{summary.status}: the figures are those of the messages that were sent", True
         )
     yield _badge(f"{run.origin} module", run.origin != "real")
-    if run.time_scale != 1:
-        yield _badge(f"modelled time at scale {run.time_scale:g}", True)
-    elif view.manifest.time.get("kind") == "virtual":
-        yield _badge("modelled time", True)
+    if run.time != "real":
+        yield _badge(figures.modelled_time(run), True)
     kinds = figures.energy_kinds(summary.rows)
     if kinds:
         yield _badge(f"energy {kinds}", "estimated" in kinds)

@@ -123,8 +123,8 @@ def foot_notes(summary: RunSummary) -> Sequence[str]:
 def _title(summary: RunSummary) -> str:
     run = summary.run
     parts = [part for part in (run.module, run.origin, run.traffic) if part]
-    if run.time_scale != 1:
-        parts.append(f"modelled time at scale {run.time_scale:g}")
+    if run.time != "real":
+        parts.append(figures.modelled_time(run))
     if summary.status != "complete":
         parts.append("INTERRUPTED")
     return " · ".join(parts)

@@ -27,6 +27,7 @@ from testbed.results.journal import (
     JournalReader,
     JournalVersionError,
     JournalWriter,
+    Sync,
     read_journal,
 )
 from testbed.results.manifest import Manifest, ManifestError, TimeKind, start_manifest
@@ -77,6 +78,7 @@ __all__ = [
     "RunStatus",
     "SessionRecord",
     "Stage",
+    "Sync",
     "TimeKind",
     "WriteFailed",
     "read_journal",

@@ -14,6 +14,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -40,6 +41,7 @@ __all__ = [
     "JournalReader",
     "JournalVersionError",
     "JournalWriter",
+    "Sync",
     "read_journal",
 ]
 
@@ -69,29 +71,44 @@ class JournalCorrupt(JournalError):
     """A line in the middle of a journal cannot be read: more than a crash happened to it."""
 
 
+class Sync(Enum):
+    """When a journal's records are on the disk for good.
+
+    Each record is handed to the operating system at once, whichever it is: a process that is killed
+    loses nothing of what it has written. A machine that loses its power does.
+    """
+
+    EACH_RECORD = "each record"
+    """Before the next one is begun: what is measured can't be measured again."""
+    AT_THE_END = "at the end"
+    """When the journal is closed: what can be had again from a seed."""
+    NEVER = "never"
+    """What is not a run's own journal."""
+
+
 class JournalWriter:
     """Writes a journal, each record synced to the disk before :meth:`append` returns.
 
     Args:
         path: the journal to create; it must not exist.
-        sync: whether each record is synced; off for what is not a run's own journal.
+        sync: when records are synced; False is never.
 
     Raises:
         FileExistsError: there is a journal already; see :meth:`resume`.
 
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, sync: bool = True) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, sync: Sync | bool = True) -> None:
         self.path = Path(path)
         self._file = AppendOnlyFile(self.path)
-        self._sync = sync
+        self._sync = _sync(sync)
         self.records = 0
         """How many records the journal holds."""
-        if sync:
+        if self._sync is not Sync.NEVER:
             sync_directory(self.path.parent)
 
     @classmethod
-    def resume(cls, path: str | os.PathLike[str], *, sync: bool = True) -> Self:
+    def resume(cls, path: str | os.PathLike[str], *, sync: Sync | bool = True) -> Self:
         """Go on with a journal that a run left behind: a torn last line is cut off.
 
         Raises:
@@ -103,7 +120,7 @@ class JournalWriter:
         writer = cls.__new__(cls)
         writer.path = reader.path
         writer._file = AppendOnlyFile(reader.path, keep=reader.good_bytes)
-        writer._sync = sync
+        writer._sync = _sync(sync)
         writer.records = records
         return writer
 
@@ -128,12 +145,14 @@ class JournalWriter:
             raise ValueError("a journal begins with the run record and its schema version")
         line = json.dumps(fields, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
         self._file.write(line.encode() + b"\n")
-        if self._sync:
+        if self._sync is Sync.EACH_RECORD:
             self._file.sync()
         self.records += 1
 
     def close(self) -> None:
         """Close the file; closing twice is fine."""
+        if self._sync is Sync.AT_THE_END and not self._file.closed:
+            self._file.sync()
         self._file.close()
 
     def __enter__(self) -> Self:
@@ -146,6 +165,12 @@ class JournalWriter:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _sync(given: Sync | bool) -> Sync:
+    if isinstance(given, Sync):
+        return given
+    return Sync.EACH_RECORD if given else Sync.NEVER
 
 
 class JournalReader:

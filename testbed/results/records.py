@@ -187,13 +187,18 @@ class RunRecord(_Fields):
     """Where the payloads come from: a capture's name or a generator's."""
     seed: int = 0
     """What every random choice of the run comes from."""
-    time_scale: float = 1.0
-    """How many seconds of the run's clock pass in a real second."""
+    time: str = ""
+    """What a second of the run is: ``real``, ``scaled`` or ``virtual``; a journal that does not
+    say tells by its scale."""
+    time_scale: float | None = 1.0
+    """How many seconds of the run's clock pass in a real second; none in virtual time."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Whatever else a reader needs to tell runs apart (release assistance, ECL, pace ...)."""
 
     def __post_init__(self) -> None:
         _freeze(self, "configurations", tuple(self.configurations))
+        if not self.time:
+            _freeze(self, "time", "real" if self.time_scale == 1.0 else "scaled")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

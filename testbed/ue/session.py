@@ -138,7 +138,7 @@ class UeSession:
         lifetime: limits on the associations of a session.
         observer: sees the datagrams.
         timeouts: of the key exchange.
-        random: source of nonces and SPIs.
+        random: source of nonces, SPIs and IVs.
     """
 
     def __init__(
@@ -306,6 +306,7 @@ class UeSession:
             keys,
             self._rohc_settings,
             self._lifetime,
+            self._random,
         )
 
     async def _agree(self, reason: str | None) -> tuple[keying.Session, SessionRecord]:

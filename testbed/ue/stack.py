@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import esp
@@ -99,6 +101,7 @@ def build_stack(
     keys: keying.Session | None,
     settings: RohcSettings | None = None,
     lifetime: esp.Lifetime | None = None,
+    random: Callable[[int], bytes] = os.urandom,
 ) -> UeStack:
     """The layers of a configuration.
 
@@ -109,6 +112,7 @@ def build_stack(
         keys: the session's keys; needed with ESP.
         settings: of ROHC, where the configuration compresses.
         lifetime: limits on the session's associations.
+        random: source of the IVs that must be unpredictable (AES-CBC).
 
     Raises:
         ValueError: ESP without keys.
@@ -125,7 +129,7 @@ def build_stack(
     else:
         if keys is None:
             raise ValueError(f"configuration {configuration.name} needs a session's keys")
-        outbound = keys.outbound_association(lifetime=lifetime)
+        outbound = keys.outbound_association(lifetime=lifetime, random=random)
         inbound = keys.inbound_association(lifetime=lifetime)
         if configuration.security is Security.ESP_TRANSPORT:
             layers.append(InnerDatagrams(module_address, hse_address))

@@ -157,7 +157,7 @@ def test_a_virtual_year_takes_no_time_of_the_wall() -> None:
         return loop.time()
 
     real = time.monotonic()
-    assert clock.run_virtual(main) == pytest.approx(year_s)
+    assert clock.run(main, time_scale=None) == pytest.approx(year_s)
     assert time.monotonic() - real < 5.0
 
 
@@ -170,7 +170,7 @@ def test_virtual_timers_fire_exactly_when_they_are_due() -> None:
         await asyncio.sleep(4e6)
         return fired
 
-    assert clock.run_virtual(main) == [1e6 + 0.1, 2e6 + 0.1, 3e6 + 0.1]
+    assert clock.run(main, time_scale=None) == [1e6 + 0.1, 2e6 + 0.1, 3e6 + 0.1]
 
 
 def test_work_takes_no_virtual_time() -> None:
@@ -182,7 +182,7 @@ def test_work_takes_no_virtual_time() -> None:
         await asyncio.sleep(1.0)
         return worked, loop.time()
 
-    assert clock.run_virtual(main) == (0.0, 1.0)
+    assert clock.run(main, time_scale=None) == (0.0, 1.0)
 
 
 def test_what_is_ready_runs_before_the_virtual_clock_moves() -> None:
@@ -199,7 +199,7 @@ def test_what_is_ready_runs_before_the_virtual_clock_moves() -> None:
         hop(1000)
         return await asyncio.wait_for(answer, 0.001)
 
-    assert clock.run_virtual(main) == "here"
+    assert clock.run(main, time_scale=None) == "here"
 
 
 def test_a_thread_holds_the_virtual_clock_until_it_is_done() -> None:
@@ -209,7 +209,7 @@ def test_a_thread_holds_the_virtual_clock_until_it_is_done() -> None:
             size = await asyncio.to_thread(lambda: time.sleep(0.05) or 7)
         return size, loop.time()
 
-    assert clock.run_virtual(main) == (7, 0.0)
+    assert clock.run(main, time_scale=None) == (7, 0.0)
 
 
 def test_an_interrupt_ends_a_virtual_run_that_never_ends_by_itself() -> None:
@@ -228,7 +228,7 @@ def test_an_interrupt_ends_a_virtual_run_that_never_ends_by_itself() -> None:
     )  # may be ignored in background
     try:
         with pytest.raises(KeyboardInterrupt):
-            clock.run_virtual(main)
+            clock.run(main, time_scale=None)
     finally:
         signal.signal(signal.SIGINT, before)
     assert tidied
@@ -251,4 +251,4 @@ def test_a_virtual_loop_waits_for_the_world_when_it_has_nothing_planned() -> Non
             os.close(reader)
             os.close(writer)
 
-    assert clock.run_virtual(main) == b"world"
+    assert clock.run(main, time_scale=None) == b"world"

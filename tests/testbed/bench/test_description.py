@@ -29,15 +29,15 @@ def test_nothing_at_all_is_a_virtual_bench_with_the_default_matrix() -> None:
     bench = validate_bench({})
     assert bench.module.is_virtual
     assert [one.name for one in bench.matrix] == ["none", "esp-tunnel", "rohc+esp-tunnel"]
-    assert bench.effective_time_scale == 200.0
+    assert (bench.timing.kind, bench.timing.scale) == ("virtual", None)
 
 
 def test_a_run_against_an_hse_elsewhere_goes_slower() -> None:
     elsewhere = {"address": "192.0.2.1:4500", "secret": "sixteen letters!"}
-    assert validate_bench({"hse": elsewhere}).effective_time_scale == 20.0
-    assert validate_bench({"hse": elsewhere, "time_scale": 5}).effective_time_scale == 5.0
+    assert validate_bench({"hse": elsewhere}).timing.scale == 20.0
+    assert validate_bench({"hse": elsewhere, "time_scale": 5}).timing.scale == 5.0
     real = {"module": {"port": "/dev/ttyUSB0"}, "hse": elsewhere}
-    assert validate_bench(real).effective_time_scale == 1.0
+    assert validate_bench(real).timing.scale == 1.0
 
 
 def test_a_whole_description_is_read(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_whole_description_is_read(tmp_path: Path) -> None:
     assert bench.module.virtual.network.inactivity_timer_s == 10
     assert bench.traffic.device == "2001:db8::1"
     assert [one.name for one in bench.matrix] == ["none", "esp-tunnel", "rohc+esp-tunnel"]
-    assert bench.effective_time_scale == 100
+    assert bench.timing.scale == 100
 
 
 def test_paths_in_a_file_are_relative_to_its_folder(tmp_path: Path) -> None:
@@ -139,6 +139,15 @@ def test_an_unknown_key_of_a_virtual_module_is_named_too(tmp_path: Path) -> None
             "module: {port: /dev/ttyUSB0}\nhse: {address: 'h:4500'}\ntime_scale: 10\n",
             "only virtual modules run faster than real",
         ),
+        (
+            "module: {port: /dev/ttyUSB0}\nhse: {address: 'h:4500'}\ntime: virtual\n",
+            "a real module lives in real time",
+        ),
+        ("hse: {address: 'h:4500'}\ntime: virtual\n", "all of the bench has to be inside the run"),
+        ("time: virtual\ntime_scale: 10\n", "virtual time has no scale"),
+        ("time: real\ntime_scale: 10\n", "keep one of the two"),
+        ("time: scaled\ntime_scale: 1\n", "say time: real"),
+        ("time: virtual\nhse: {secret: sixteen letters!}\n", "keys come from the seed"),
     ],
 )
 def test_each_mistake_is_named_where_it_stands(tmp_path: Path, text: str, expected: str) -> None:

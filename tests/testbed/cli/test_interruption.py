@@ -99,6 +99,7 @@ def test_no_key_salt_and_iv_repeats_over_runs_with_one_secret_file_and_a_kill(
     bench.write_text(
         f"hse: {{secret_file: {secret_file.name}, test: true}}\n"
         "matrix: [esp-transport, esp-tunnel, rohc+esp-tunnel]\n"
+        "time: scaled\n"  # in virtual time all keys come from the seed
     )
     runs = tmp_path / "runs"
     options = ("run", "--bench", str(bench), "--runs", str(runs))

@@ -309,7 +309,7 @@ def test_measured_energy_is_not_called_estimated(sample: ModuleType, tmp_path: P
 def test_real_time_is_not_called_modelled(sample: ModuleType, tmp_path: Path) -> None:
     run = sample.write_run(tmp_path / "run", messages=2)
     view = load_run(run)
-    real = dataclasses.replace(view.summary.run, time_scale=1.0, origin="real")
+    real = dataclasses.replace(view.summary.run, time="real", time_scale=1.0, origin="real")
     summary = dataclasses.replace(view.summary, run=real)
     view = dataclasses.replace(view, summary=summary)
     text = Page(render_page(view)).text
