@@ -19,8 +19,10 @@ from testbed.campaign.runner import Progress, run_bench
 from testbed.clock import TimeKind
 from testbed.errors import LabFault
 from testbed.hse import GatewayLimits, HsePort, HseServer, ListenAddresses
+from testbed.hse.state import HseState
 from testbed.report.table import render_table
 from testbed.results import (
+    FeedbackRecord,
     JournalReader,
     MessageRecord,
     Outcome,
@@ -114,18 +116,24 @@ class Hook(Progress):
 class Hse:
     """An HSE that can be killed, and started again on its ports without anything it knew."""
 
-    def __init__(self, *, notices: bool, lifetime: esp.Lifetime | None = None) -> None:
+    def __init__(
+        self, *, notices: bool, lifetime: esp.Lifetime | None = None, state: Path | None = None
+    ) -> None:
+        self._folder = state
+        self._state: HseState | None = None
         self._limits = GatewayLimits(notices_per_s=10.0 if notices else 0.0)
         self._lifetime = lifetime
         self._listen = ListenAddresses(esp_port=0, rohc_port=0, plain_port=0)
         self._starting: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
+        self._state = None if self._folder is None else HseState(self._folder)
         self.server = HseServer(
             secrets=lambda identity: SECRET.encode(),
             listen=self._listen,
             limits=self._limits,
             lifetime=self._lifetime,
+            state=self._state,
         )
         await self.server.start()
         ports = {f"{port.value}_port": self.server.address(port)[1] for port in HsePort}
@@ -133,6 +141,9 @@ class Hse:
 
     def kill(self) -> None:
         self.server.close()
+        if self._state is not None:
+            self._state.close()
+            self._state = None
 
     def restart(self) -> None:
         self.kill()
@@ -296,3 +307,25 @@ def test_nothing_is_sent_over_an_ended_association(tmp_path: Path) -> None:
         (FAILED, "association-ended")
     ] * 2
     assert [one.failure for one in failed] == ["no-answer"] * 2
+
+
+def test_with_durable_state_a_restart_costs_rohc_one_message_and_no_re_keying(
+    tmp_path: Path,
+) -> None:
+    hse = Hse(notices=True, state=tmp_path / "state")
+    directory = run(tmp_path, hse, at_message(4, hse.restart), matrix=["rohc+esp-tunnel"])
+    (first,), messages = records(directory)
+    assert first.reason is None
+    assert [one.outcome for one in messages] == [ANSWERED] * 5 + [LOST] + [ANSWERED] * 2
+    found = list(JournalReader(directory.journal_path).typed())
+    (told,) = [one for one in found if isinstance(one, FeedbackRecord)]
+    assert told.after == 5
+    assert told.downlink_bytes is not None
+    assert told.downlink_bytes.total == 68  # a STATIC-NACK in an ESP packet of its own
+    assert messages[5].uplink_packet == "UO-0"
+    assert messages[6].uplink_packet == "IR"
+    # What the packets cost that bring the contexts back, beside the message that was lost.
+    again, steady = messages[6].uplink_bytes, messages[4].uplink_bytes
+    assert again is not None
+    assert steady is not None
+    assert (again.rohc_header, steady.rohc_header) == (50, 3)
