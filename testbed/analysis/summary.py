@@ -41,9 +41,6 @@ __all__ = ["summarise", "summarise_journal", "summarise_run"]
 PLAIN_TUNNEL = "esp-tunnel"
 """The configuration that ROHC's saving is measured against."""
 
-COMPRESSED_TUNNEL = "rohc+esp-tunnel"
-"""The configuration whose saving is shown."""
-
 _ENERGY_PARTS = ("setup_j", "transmit_j", "receive_j", "tail_j", "sleep_j", "total_j")
 
 
@@ -340,10 +337,13 @@ def _why(reasons: Sequence[tuple[str, int]], shown: int = 3) -> str:
 
 
 def _rohc_saving(rows: Sequence[ConfigurationRow]) -> RohcSaving | None:
+    """What ROHC saves in the tunnel: with the default suite, or else the first that has both."""
     found = {row.configuration: row for row in rows}
-    without, compressed = found.get(PLAIN_TUNNEL), found.get(COMPRESSED_TUNNEL)
-    if without is None or compressed is None:
+    names = (PLAIN_TUNNEL, *(name for name in found if name.startswith(f"{PLAIN_TUNNEL}/")))
+    name = next((name for name in names if name in found and f"rohc+{name}" in found), None)
+    if name is None:
         return None
+    without, compressed = found[name], found[f"rohc+{name}"]
     if without.first_uplink is None or compressed.first_uplink is None:
         return None
     downlink = None

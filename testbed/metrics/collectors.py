@@ -184,10 +184,10 @@ class RunMetrics:
                 self._series.add("testbed_feedback_bytes_total", labels, layers.total)
 
     def _arm(self, configuration: str) -> dict[str, str]:
-        """The labels of a configuration, read off its name."""
+        """The labels of a configuration, read off its name; its suite is none of them."""
         if configuration == "rohc":
             return self._run | {"security": "none", "compression": "rohc"}
-        compression, _, security = configuration.rpartition("+")
+        compression, _, security = configuration.partition("/")[0].rpartition("+")
         return self._run | {"security": security, "compression": compression or "none"}
 
 

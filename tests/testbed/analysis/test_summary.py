@@ -202,6 +202,41 @@ def test_there_is_no_saving_without_both_sides(missing: str) -> None:
     assert summarise(kept).rohc_saving is None
 
 
+def test_the_saving_is_that_of_one_suite() -> None:
+    suite = "esp-tunnel/aes-ccm-8-128"
+    tunnel = {"uplink_bytes": TUNNEL}
+    journal = [RUN, message("esp-tunnel", 0), message(f"rohc+{suite}", 0), END]
+    assert summarise(journal).rohc_saving is None
+    saving = summarise([*journal, message(suite, 0, **tunnel)]).rohc_saving
+    assert saving is not None
+    assert (saving.without, saving.compressed) == (suite, f"rohc+{suite}")
+
+
+def test_re_keyings_are_summed_up_with_their_reasons_and_failures() -> None:
+    def session(**fields: Any) -> SessionRecord:
+        common = {"configuration": "esp-tunnel", "bytes_up": 79, "bytes_down": 77, "setup_s": 2.0}
+        return SessionRecord(**(common | {"energy": ENERGY} | fields))
+
+    again = session(reason="unanswered", after=4, unanswered=3, setup_s=4.0)
+    failed = session(
+        reason="unanswered", bytes_up=237, bytes_down=0, setup_s=45.0, failure="no-answer"
+    )
+    soft = session(reason="lifetime-soft", setup_s=3.0)
+    row = summarise([RUN, session(), failed, again, soft, END]).row("esp-tunnel")
+    assert row is not None
+    found = row.session
+    assert found is not None
+    assert (found.sessions, found.rekeyings, found.failed) == (3, 2, 1)
+    assert found.rekey_reasons == {"unanswered": 2, "lifetime-soft": 1}
+    assert (found.rekey_bytes_up, found.rekey_bytes_down) == (237 + 2 * 79, 2 * 77)
+    assert (found.setup_s, found.rekey_s) == (3.0, 3.5)
+    assert (found.energy_j, found.rekey_energy_j, found.energy_kind) == (4.0, 3.0, "estimated")
+    assert found.to_json()["rekeyings"] == 2
+    first = summarise([RUN, session(), END]).row("esp-tunnel")
+    assert first is not None and first.session is not None
+    assert "rekeyings" not in first.session.to_json()
+
+
 def test_many_reasons_are_shortened_in_the_note_and_whole_in_the_row() -> None:
     lost = [message("none", n, None, reason=f"reason {n % 5}") for n in range(15)]
     summary = summarise([RUN, *lost, message("none", 15, None, reason="reason 4"), END])

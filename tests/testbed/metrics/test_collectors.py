@@ -183,6 +183,25 @@ def test_sessions_are_counted_with_their_bytes_and_attempts() -> None:
     assert metrics.value("testbed_session_bytes_total", **labels, direction="downlink") == 300
 
 
+def test_a_suite_is_no_label_and_a_failed_re_keying_no_session() -> None:
+    suite = "rohc+esp-tunnel/aes-cbc-128+hmac-sha2-256-128"
+    session = SessionRecord(configuration=suite, setup_s=3.0, bytes_up=200, bytes_down=150)
+    failed = SessionRecord(
+        configuration=suite,
+        setup_s=45.0,
+        bytes_up=237,
+        bytes_down=0,
+        attempts=3,
+        reason="unanswered",
+        failure="no-answer",
+    )
+    metrics = fed(session, failed)
+    labels = {"security": "esp-tunnel", "compression": "rohc"}
+    assert metrics.value("testbed_sessions_total", **labels) == 1
+    assert metrics.value("testbed_session_attempts_total", **labels) == 4
+    assert metrics.value("testbed_session_bytes_total", **labels, direction="uplink") == 437
+
+
 def test_the_run_says_what_it_is_and_whether_it_is_over() -> None:
     metrics = fed()
     assert metrics.value("testbed_run_planned_messages") == 20
