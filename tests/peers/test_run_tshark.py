@@ -8,9 +8,12 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+
+from esp import SUITES
 
 pytestmark = pytest.mark.peer
 
@@ -30,13 +33,25 @@ def tshark() -> str:
     return found
 
 
-def run(tmp_path: Path, capture: Path, messages: int) -> Path:
+READABLE = [
+    name
+    for name, row in SUITES.items()
+    if (row.encryption in ("null", "aes-cbc", "aes-ctr") and row.integrity.startswith("hmac-"))
+    or row.encryption in ("aes-gcm-8", "aes-gcm-12", "aes-gcm-16")
+]
+"""Suites that Wireshark can decrypt and whose ICV it can check."""
+PLAIN = ("none", "rohc", "esp-transport", "esp-tunnel", "rohc+esp-tunnel")
+
+
+def run(
+    tmp_path: Path, capture: Path, messages: int, configurations: Iterable[str] = PLAIN
+) -> Path:
     done = subprocess.run(
         [
             *(sys.executable, "-c", "from testbed.cli import main; main()"),
             *("run", "--json", "--traffic", str(capture), "--messages", str(messages)),
-            *("--runs", str(tmp_path), "-c", "none", "-c", "rohc", "-c", "esp-transport"),
-            *("-c", "esp-tunnel", "-c", "rohc+esp-tunnel"),
+            *("--runs", str(tmp_path)),
+            *(word for name in configurations for word in ("-c", name)),
         ],
         check=True,
         capture_output=True,
@@ -83,6 +98,19 @@ def test_the_icvs_reported_good_are_as_many_as_the_esp_packets(
         ("1", "0", "ue"): 3 * 2 * messages,
         ("1", "0", "hse"): 3 * 2 * messages,
     }
+
+
+@pytest.mark.parametrize("mode", ["esp-transport", "esp-tunnel", "rohc+esp-tunnel"])
+def test_the_icvs_of_every_suite_that_it_reads_are_good(
+    tshark: str, tmp_path: Path, mode: str
+) -> None:
+    assert len(READABLE) == 37
+    directory = run(tmp_path, OWN, 3, [f"{mode}/{name}" for name in READABLE])
+    found = fields(tshark, directory, "esp.icv_good", "esp.icv_bad", "esp.spi")
+    assert Counter((good, bad) for good, bad, _ in found) == {
+        ("1", "0"): 2 * 2 * 3 * len(READABLE)  # message and answer, each seen from both sides
+    }
+    assert len({spi for _, _, spi in found}) == 2 * len(READABLE)
 
 
 def test_the_icv_check_bites_on_a_wrong_key(tshark: str, tmp_path: Path) -> None:
