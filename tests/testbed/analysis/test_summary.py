@@ -307,6 +307,14 @@ def test_computing_is_averaged_and_noted_where_it_matters() -> None:
     assert "esp-tunnel: 0.10 s of a message's latency are the work of the computer" in note
 
 
+def test_nothing_is_said_of_computing_where_it_takes_no_time() -> None:
+    stages = {"compressed": 0.0, "protected": 0.0, "received": 0.9, "delivered": 0.9}
+    virtual = dataclasses.replace(RUN, time="virtual", time_scale=None)
+    summary = summarise([virtual, message("esp-tunnel", 0, 0.9, stages_s=stages), END])
+    assert summary.rows[0].computing_s is None
+    assert summary.to_json()["run"]["time"] == "virtual"
+
+
 def test_losses_are_noted_with_their_reasons() -> None:
     assert any(
         "1 of 4 messages got no answer (timeout: 1)" in n for n in summarise(records()).notes

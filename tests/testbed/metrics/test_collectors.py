@@ -183,6 +183,16 @@ def test_sessions_are_counted_with_their_bytes_and_attempts() -> None:
     assert metrics.value("testbed_session_bytes_total", **labels, direction="downlink") == 300
 
 
+def test_virtual_time_has_no_scale() -> None:
+    metrics = RunMetrics("run-1")
+    metrics.observe(dataclasses.replace(RUN, time="virtual", time_scale=None))
+    registry = CollectorRegistry()
+    registry.register(metrics)
+    text = generate_latest(registry).decode()
+    assert "testbed_run_planned_messages{" in text
+    assert "testbed_run_time_scale_ratio{" not in text
+
+
 def test_a_suite_is_no_label_and_a_failed_re_keying_no_session() -> None:
     suite = "rohc+esp-tunnel/aes-cbc-128+hmac-sha2-256-128"
     session = SessionRecord(configuration=suite, setup_s=3.0, bytes_up=200, bytes_down=150)

@@ -28,6 +28,7 @@ from testbed.results import (
     RunRecord,
     RunStatus,
     SessionRecord,
+    Sync,
     read_journal,
 )
 from testbed.results.files import WriteFailed
@@ -108,6 +109,20 @@ def test_a_journal_that_is_not_a_runs_own_need_not_be_synced(
     with JournalWriter(path, sync=False) as journal:
         journal.append(RunRecord())
     assert len(list(JournalReader(path))) == 1
+
+
+def test_a_journal_synced_at_the_end_hands_each_record_over_and_syncs_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", lambda descriptor: synced.append(path.stat().st_size))
+    with JournalWriter(path, sync=Sync.AT_THE_END) as journal:
+        journal.append(RunRecord())
+        journal.append(message(0))
+        assert len(list(JournalReader(path))) == 2  # a killed process would leave both
+        assert synced == []
+    journal.close()
+    assert synced == [path.stat().st_size]
 
 
 def test_without_fdatasync_fsync_does_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -198,3 +198,18 @@ def test_any_message_survives_json(
         uplink_bytes=layers,
     )
     assert record_from_dict(json.loads(json.dumps(record.to_dict()))) == record
+
+
+@pytest.mark.parametrize(
+    ("fields", "time"),
+    [
+        ({}, "real"),
+        ({"time_scale": 200.0}, "scaled"),
+        ({"time": "virtual", "time_scale": None}, "virtual"),
+        ({"time": "real", "time_scale": 1.0}, "real"),
+    ],
+)
+def test_a_run_that_does_not_say_its_time_tells_it_by_its_scale(
+    fields: dict[str, Any], time: str
+) -> None:
+    assert RunRecord.from_dict({"kind": "run", **fields}).time == time
