@@ -21,6 +21,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from firmware_bridge import FAMILIES
 from testbed import clock
 from testbed.analysis.summary import summarise_run
 from testbed.bench import Bench, Configuration, Pace, load_bench, validate_bench
@@ -55,7 +56,8 @@ def run(
         typer.Option("--bench", envvar="TESTBED_BENCH", help="Bench description (YAML)."),
     ] = None,
     module: Annotated[
-        str | None, typer.Option(envvar="TESTBED_MODULE", help="Family of the module: bc66.")
+        str | None,
+        typer.Option(envvar="TESTBED_MODULE", help=f"Family of the module: {', '.join(FAMILIES)}."),
     ] = None,
     port: Annotated[
         str | None,

@@ -155,6 +155,24 @@ def test_half_an_hour_of_readings_passes_and_the_module_sleeps_between_them(run:
     assert max(record["energy"]["sleep_j"] for record in messages) > 0.0
 
 
+@pytest.mark.parametrize(
+    ("in_file", "options", "time"),
+    [
+        ("time_scale: 50", ("--time", "virtual"), {"kind": "virtual", "scale": None}),
+        ("time: virtual", ("--time-scale", "200"), {"kind": "scaled", "scale": 200.0}),
+        ("time: virtual", ("--time", "scaled"), {"kind": "scaled", "scale": 200.0}),
+        ("time_scale: 200", (), {"kind": "scaled", "scale": 200.0}),
+    ],
+)
+def test_an_option_is_all_that_counts_about_time_and_the_file_what_is_left(
+    run: Run, in_file: str, options: tuple[str, ...], time: dict[str, Any]
+) -> None:
+    Path("bench.yaml").write_text(f"{in_file}\nmatrix: [none]\ntraffic: {{messages: 1}}\n")
+    place = run("--bench", "bench.yaml", *options)
+    assert place.read_manifest().time == time
+    assert [record["outcome"] for record in records(place)] == ["answered"]
+
+
 @pytest.mark.parametrize("port", ["/dev/ttyUSB0", "virtual:bc66"])
 def test_a_bench_that_is_not_all_inside_the_run_refuses_virtual_time(
     port: str, capsys: pytest.CaptureFixture[str]
