@@ -27,7 +27,13 @@ from collections.abc import Callable, Iterable
 import esp
 import rohc
 from esp import keying
-from esp.errors import AssociationEnded, DecompressionFailed, Expired, UnknownSpi
+from esp.errors import (
+    AssociationEnded,
+    DecompressionFailed,
+    Expired,
+    SequenceExhausted,
+    UnknownSpi,
+)
 from esp.rohcoipsec import CompressedTunnel
 from esp.suites import EVERY_SUITE, SuitePolicy
 from testbed.compression import FeedbackWay, RohcSettings
@@ -156,6 +162,8 @@ class Gateway:
             return self._reject(port, error.reason)
         except PacketError as error:
             return self._reject(port, f"inner-{error.reason}")
+        except (AssociationEnded, SequenceExhausted):  # feedback that can't be sent any more
+            return self._reject(port, esp.Reason.EXPIRED)
         except OSError:
             return self._reject(port, _NOT_DURABLE)
 
@@ -190,6 +198,8 @@ class Gateway:
                 self._reject(HsePort.ESP, error.reason)
             except PacketError as error:
                 self._reject(HsePort.ESP, f"inner-{error.reason}")
+            except (AssociationEnded, SequenceExhausted):
+                self._reject(HsePort.ESP, esp.Reason.EXPIRED)
             except OSError:
                 self._reject(HsePort.ESP, _NOT_DURABLE)
         return replies
@@ -371,7 +381,7 @@ class Gateway:
         if answer is not None:
             try:
                 replies.append(self._protect(session, inner, request, answer, now))
-            except AssociationEnded:
+            except (AssociationEnded, SequenceExhausted):
                 answer = None
                 self._end(session.keys.inbound.spi)
                 self._reject(HsePort.ESP, esp.Reason.EXPIRED)

@@ -25,7 +25,7 @@ from typing import ClassVar
 
 import esp
 import rohc
-from esp.errors import DecompressionFailed
+from esp.errors import AssociationEnded, DecompressionFailed, SequenceExhausted
 from esp.rohcoipsec import CompressedTunnel
 from testbed.analysis.bytes import Layer, LayerBytes
 from testbed.packets import (
@@ -330,7 +330,11 @@ class Protection(StackLayer):
 
     def down(self, unit: Unit, now: float) -> None:
         """Number, pad, seal."""
-        protected = self._outbound.protect(unit.data, unit.next_header)
+        try:
+            protected = self._outbound.protect(unit.data, unit.next_header)
+        except (AssociationEnded, SequenceExhausted):
+            self._outbound.end()  # a shorter packet might still fit: no use in waiting for one
+            raise
         self._count(unit, len(unit.data), len(protected))
         unit.data = protected
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import esp
 import rohc
+from esp.errors import AssociationEnded, SequenceExhausted
 from firmware_bridge import CommandFailed, ModuleTimeout, PayloadTooLarge, SendReceipt, SocketLost
 from testbed.analysis.bytes import LayerBytes
 from testbed.bench import Security
@@ -29,6 +30,8 @@ _NOT_SENT = {
     SocketLost: "socket-lost",
     ModuleTimeout: "module-timeout",
     CommandFailed: "send-failed",
+    AssociationEnded: "association-ended",
+    SequenceExhausted: "association-ended",
 }
 """Reasons of messages that were not sent: short and stable, since they become metric labels."""
 
@@ -100,7 +103,13 @@ async def exchange_message(
         return
     try:
         receipt = await _send(session, exchange)
-    except (CommandFailed, ModuleTimeout, SocketLost) as error:
+    except (
+        CommandFailed,
+        ModuleTimeout,
+        SocketLost,
+        AssociationEnded,
+        SequenceExhausted,
+    ) as error:
         _logger.info("message %d was not sent: %s", exchange.message.index, error)
         exchange.outcome = Outcome.FAILED
         exchange.reason = next(word for kind, word in _NOT_SENT.items() if isinstance(error, kind))
@@ -121,7 +130,10 @@ async def send_feedback(session: UeSession, exchange: Exchange) -> Exchange | No
     sending = Exchange(message=exchange.message, submitted_at=loop.time())
     sending.mark(Stage.SUBMITTED, sending.submitted_at)
     await session.ensure_open()
-    unit = session.stack.feedback_down(exchange.feedback_due, loop.time())
+    try:
+        unit = session.stack.feedback_down(exchange.feedback_due, loop.time())
+    except (AssociationEnded, SequenceExhausted):
+        return None  # the next message begins with new keys and contexts
     if session.configuration.security is not Security.NONE:
         sending.mark(Stage.PROTECTED, loop.time())
     sending.uplink_bytes = unit.layer_bytes

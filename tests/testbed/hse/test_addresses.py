@@ -11,6 +11,7 @@ from testbed.hse import AddressPlan, EchoApplication, Gateway, GatewayLimits, Hs
 from testbed.hse.addresses import SourceBinding
 from testbed.notice import UnknownAssociation
 from testbed.packets import build_udp_packet
+from testbed.ue.layers import Unit
 from tests.testbed.conftest import SECRET, UE_ADDRESS, Device, make_device
 
 PLAN = {
@@ -189,3 +190,18 @@ def test_without_a_lifetime_it_goes_on() -> None:
     device = make_device("esp-tunnel", lab.one)
     lab.now += 1e9
     assert all(lab.says(device, "10.0.0.1") for _ in range(50))
+
+
+def test_feedback_over_an_association_that_ends_is_counted_and_raises_nothing() -> None:
+    lab = aged(esp.Lifetime(hard_packets=2))
+    device = make_device("rohc+esp-tunnel", lab.one)
+    assert lab.says(device, "10.0.0.1")
+    (session,) = lab.gateway._sessions.values()
+    session.outbound.end()
+    assert session.tunnel is not None
+    assert device.stack.protection is not None
+    garbage = device.stack.protection
+    unit = Unit(data=b"\x7a" + bytes(9), next_header=esp.NEXT_HEADER_ROHC)
+    garbage.down(unit, lab.now)  # no context for it: the decompressor asks for one
+    assert lab.send(HsePort.ESP, unit.data) == []
+    assert lab.rejected["esp", "decompression-failed"] == 1
