@@ -136,6 +136,9 @@ class Decompressor:
         while at < end and data[at] & 0xF8 == framing.FEEDBACK:
             element, at = framing.read_feedback_element(data, at)
             elements.append(element)
+        if elements and at + 1 < end and data[at] == framing.ADD_CID and not self._large:
+            # RFC 4815 section 2.2: no CRC covers the Add-CID octet of CID 0.
+            at += 1
         received = b"".join(elements)
         if at == end:
             if not received:
@@ -541,6 +544,8 @@ class Decompressor:
             headers is None
             or spec.number != Profile.UDP
             or context.mode == Mode.RELIABLE
+            # RFC 3095 section 5.6.1: every packet is answered until the transition is done.
+            or context.transition != Transition.DONE
             or len(headers.levels) > 1
             or headers.levels[0].extensions
         ):

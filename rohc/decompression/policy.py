@@ -111,6 +111,7 @@ class Policy:
             context.repeated = 1
             return self._acknowledge(context, protect=True)
         context.transition = Transition.INITIATED
+        context.steady = None
         context.tries = 0
         return self._ask_again(context)
 

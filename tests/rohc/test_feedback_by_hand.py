@@ -348,3 +348,9 @@ def test_feedback_is_read_with_the_cid_kind_of_its_own_channel() -> None:
     assert read_feedback(data, small.large_cids)[0].cid == 1
     with pytest.raises(MalformedPacket):
         read_feedback(data, large.large_cids)
+
+
+def test_padding_behind_feedback_is_an_add_cid_octet_of_cid_0() -> None:
+    # RFC 3095 5.2: padding stands in front of all; 1110 0000 later is an Add-CID octet.
+    result = Decompressor(Channel()).decompress(b"\xf1\x2a\xe0" + ir(0x123))
+    assert (result.packet, result.cid) == (packet(0x123), 0)
