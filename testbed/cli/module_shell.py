@@ -125,6 +125,7 @@ class _Session:
         self._began_at = 0.0
         self.family: Family | None = None
         self.lost = False
+        self.unread = False
         self.transcriber = Transcriber(self._show)
         self.log = AtLog(self.transcriber.sent, keep=1_000_000)
 
@@ -154,6 +155,8 @@ class _Session:
     async def enter(self, text: str) -> None:
         assert self._terminal is not None
         await self._terminal.enter(text)
+        if self.unread:
+            raise BrokenPipeError
 
     async def abort_prompt(self) -> None:
         if self._terminal is not None and not self.lost:
@@ -185,12 +188,14 @@ class _Session:
         line.append(f"{mark} {plain(text)}", style=STYLES[mark])
         if words:
             line.append(f"{'  ' * bool(text)}# {plain(words)}", style="green")
-        if self._editor is None:
-            stdout().print(line, soft_wrap=True)
-            sys.stdout.flush()  # a pipe is read while the module still speaks
-        else:
-            with self._editor.hidden():
+        if self.unread:
+            return
+        try:
+            with self._editor.hidden() if self._editor is not None else contextlib.nullcontext():
                 stdout().print(line, soft_wrap=True)
+                sys.stdout.flush()  # a pipe is read while the module still speaks
+        except (BrokenPipeError, SystemExit):  # the latter is rich's word for the former
+            self.unread = True
 
 
 class _Editor:

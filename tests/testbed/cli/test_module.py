@@ -427,6 +427,24 @@ def test_a_hostile_line_cannot_command_the_terminal(
     ]
 
 
+def test_a_shell_ends_when_nobody_reads_it_any_more(
+    scripted: Callable[[dict[str, bytes]], str], tmp_path: Path
+) -> None:
+    port = scripted({"ATI": b"\r\nhere\r\n\r\nOK\r\n"})
+    command = f'"{sys.executable}" -c "$0" module shell {port} --family bc66 | head -n 2'
+    done = subprocess.run(
+        ["sh", "-c", command, COMMAND],
+        input="ATI\n" * 2000,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        cwd=tmp_path,
+    )
+    assert marked(done.stdout) == ["> ATI", "< here"]
+    assert "Traceback" not in done.stderr
+
+
 class Screen:
     """The shell on a pseudo-terminal: what a person types and sees."""
 
