@@ -64,7 +64,7 @@ def main() -> None:
     options = parser.parse_args()
     rounds = 20 if options.quick else 100
     gc.disable()
-    figures: dict[str, int] = {}
+    figures: dict[str, float] = {}
     ratios: dict[str, float] = {}
     spread = 0.0
     print(f"{'suite':32} {'alone/s':>10} {'mixed/s':>10} {'ratio':>6}")
@@ -76,6 +76,7 @@ def main() -> None:
         figures[f"{key}_alone_pps"] = round(statistics.median(alone))
         figures[f"{key}_mixed_pps"] = round(statistics.median(mixed))
         ratios[f"{key}_mixed_vs_alone"] = round(ratio, 3)
+        figures[f"{key}_mixed_vs_alone"] = round(ratio, 3)
         quartiles = statistics.quantiles(paired, n=4)
         spread = max(spread, (quartiles[2] - quartiles[0]) / quartiles[1])
         print(

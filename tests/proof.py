@@ -68,6 +68,24 @@ PROOFS = {
         ("tests/esp/test_hostile.py",),
         {"TESTBED_PROOF_SCALE": "31"},
     ),
+    "hostile-hse": Proof(
+        "100,000 hostile packets of ten kinds over five suites through the HSE's gateway",
+        ("tests/testbed/hse/test_hostile_gateway.py",),
+        {"TESTBED_PROOF_SCALE": "20"},
+    ),
+    "hostile-rate": Proof(
+        "good packets' rate at the HSE among as many hostile ones, of their rate alone",
+        ("benchmarks/bench_hostile.py",),
+    ),
+    "hse-kills": Proof(
+        "an HSE with durable state killed under load, all that was recorded played to the next",
+        ("tests/testbed/cli/test_hse_killed.py",),
+        {"TESTBED_PROOF_SCALE": "25"},
+    ),
+    "wrong-packets": Proof(
+        "wrong packets under loss and reordering, without and with the ROHC ICV",
+        ("benchmarks/wrong_packets.py",),
+    ),
     "loss-matrix": Proof(
         "ROHC on bad channels, seeds 0 to 11: right, rejected, silently wrong",
         ("benchmarks/loss_matrix.py",),

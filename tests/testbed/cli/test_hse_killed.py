@@ -150,7 +150,7 @@ def test_the_ue_learns_that_its_session_is_gone_and_gets_another(
 
 
 def test_with_state_a_session_outlives_sigkill_and_nothing_is_delivered_or_numbered_twice(
-    start: Start, secret_file: Path
+    start: Start, secret_file: Path, record_property: Callable[[str, object], None]
 ) -> None:
     """Killed at random moments under load, and the whole recording replayed to each successor."""
     chance = random.Random(5)
@@ -161,33 +161,45 @@ def test_with_state_a_session_outlives_sigkill_and_nothing_is_delivered_or_numbe
     answered: set[bytes] = set()
     numbers: list[int] = []
     sent: list[bytes] = []
-    for life in range(KILLS + 1):
-        if life:
-            process, _ = begin(start, secret_file, port, *state)
-        before = len(answered)
-        ue.replay(sent)
-        for _ in range(chance.randrange(20, 60)):
-            payload = chance.randbytes(12)
-            packet = device.stack.down(
-                build_udp_packet("10.0.0.1", "10.0.0.9", 40000, 5683, payload), 0.0
-            ).data
-            sent.append(packet)
-            ue.replay([packet])
-        ue.replay(sent)  # twice in one life as well
-        if life < KILLS:
-            time.sleep(chance.random() * 0.05)
-            process.kill()
-            process.wait(timeout=20)
-        else:
-            told = counts(process)
-        for answer in ue.unread():
+
+    def fresh() -> bytes:
+        payload = chance.randbytes(12)
+        packet = build_udp_packet("10.0.0.1", "10.0.0.9", 40000, 5683, payload)
+        sent.append(device.stack.down(packet, 0.0).data)
+        return sent[-1]
+
+    def take(answers: list[bytes]) -> None:
+        for answer in answers:
             opened = device.stack.up(answer, 0.0)
             assert opened.data not in answered
             answered.add(opened.data)
             numbers.append(int.from_bytes(answer[4:8], "big"))
+
+    for life in range(KILLS + 1):
+        if life:
+            process, _ = begin(start, secret_file, port, *state)
+        before = len(answered)
+        recorded = list(sent)
+        for first in range(0, len(recorded) + 1, 200):
+            ue.replay(recorded[first : first + 200])
+            take([ue.exchange(fresh())])  # an answer shows that all before it was read
+        take(ue.unread())
+        for _ in range(chance.randrange(20, 60)):
+            ue.replay([fresh()])
+        if life < KILLS:
+            time.sleep(chance.random() * 0.003)
+            process.kill()
+            process.wait(timeout=20)
+        else:
+            told = counts(process)
+        take(ue.unread())
+    unanswered = len(sent) - len(answered)
     assert len(set(numbers)) == len(numbers) > 20
     # What the last life delivered is what it answered: nothing of the lives before.
     assert told["delivered"] == {"esp": len(answered) - before}
     assert set(told["rejected"]) <= {"esp/replayed", "esp/outside-window"}
     assert told["exchanges"] == 0
+    record_property("figure: kills", KILLS)
+    record_property("figure: answers, no two to one packet", len(numbers))
+    record_property("figure: packets that a kill took", unanswered)
     ue.close()

@@ -135,7 +135,7 @@ def test_there_are_ten_kinds_and_five_suites() -> None:
 @pytest.mark.parametrize("name", SUITES)
 @pytest.mark.parametrize("kind", TEN)
 def test_none_reaches_the_application_each_is_counted_and_good_ones_are_served(
-    kind: str, name: str
+    kind: str, name: str, record_property: Callable[[str, object], None]
 ) -> None:
     make, reasons = TEN[kind]
     attacker = Insider(name)
@@ -148,6 +148,8 @@ def test_none_reaches_the_application_each_is_counted_and_good_ones_are_served(
     assert counted.total() == EACH
     assert set(counted) <= {reason.value for reason in reasons}
     assert attacker.application.requests == 200 + EACH
+    record_property("figure: hostile packets refused and counted", counted.total())
+    record_property("figure: good packets served between them", EACH)
 
 
 # -- each kind passes when its check is switched off -----------------------------------------------
