@@ -90,6 +90,15 @@ PROOFS = {
         "ROHC on bad channels, seeds 0 to 11: right, rejected, silently wrong",
         ("benchmarks/loss_matrix.py",),
     ),
+    "rohc-fuzz": Proof(
+        "half a million damaged ROHC packets and as many feedback elements: nothing but RohcError",
+        ("benchmarks/fuzz_rohc.py", "--packets", "500000"),
+    ),
+    "rohc-flows": Proof(
+        "arbitrary header changes in flows of every ROHC profile and mode: each packet comes back",
+        ("tests/rohc/test_any_changes.py",),
+        {"ROHC_FLOW_EXAMPLES": "400"},
+    ),
     "kernel": Proof(
         "a live Linux kernel at the other end of our ESP",
         ("tests/peers/test_esp_linux.py",),
