@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from rohc import framing
 from rohc.channel import Channel, Mode, Profile, mode_of
+from rohc.decompression.checksum import HELD_COST, noted, right_in, right_in_packet
 from rohc.decompression.clock import Clock
 from rohc.decompression.context import (
     SEEN_PACKETS,
@@ -21,11 +22,13 @@ from rohc.decompression.reconstruct import Candidate, moved_by_sn
 from rohc.decompression.repair import (
     TRIAL_PACKETS,
     Finding,
+    decisive,
     find,
     find_by_trial,
     find_reliably,
+    trial_is_ambiguous,
 )
-from rohc.decompression.steady import Steady4, Steady6
+from rohc.decompression.steady import CHECK_INTERVAL, Steady, Steady4, Steady6
 from rohc.errors import (
     CrcFailure,
     MalformedPacket,
@@ -192,8 +195,20 @@ class Decompressor:
             return None
         if now is not None:
             steady.arrived_at = now
+        if steady.packets >= steady.check_at:
+            self._look_at_checksum(context, steady, packet)
         header_bytes = at + steady.tail_octets
         return Decompressed(packet, b"", b"", "UO-0", cid, 2, header_bytes)
+
+    def _look_at_checksum(
+        self, context: DecompressorContext, steady: Steady, packet: bytes
+    ) -> None:
+        """Keep the record of the flow's UDP checksums on the hot path, now and then."""
+        right = right_in_packet(packet)
+        if right is not None:
+            context.checksum_record = noted(context.checksum_record, right)
+        settled = right is None or context.trusts_checksum or context.checksum_record < 0
+        steady.check_at = steady.packets + (CHECK_INTERVAL if settled else 1)
 
     def _decompress_header(
         self, framed: bytes, received: bytes, now: float | None, late_by: int | None
@@ -401,6 +416,9 @@ class Decompressor:
             context.repeated = 0
         context.begin(headers, self._ahead(context, headers))
         context.suspended = False
+        right = right_in(headers, raw, payload)
+        if right is not None:
+            context.checksum_record = noted(context.checksum_record, right)
         context.lists = initial.lists
         if context.spec is not None and name == "IR-DYN":
             self._prepare_steady(context, context.spec, raw)
@@ -450,6 +468,7 @@ class Decompressor:
             error = NoContext(f"the context of CID {cid} has no dynamic part", cid=cid)
             error.feedback = self._policy.failed(context, update=False)
             raise error
+        under_way = context.trial is not None
         finding: Finding | None = None
         if context.mode == Mode.RELIABLE:
             finding = find_reliably(context, spec, headers, fields, body)
@@ -457,19 +476,30 @@ class Decompressor:
             finding = find(context, spec, headers, fields, body, late_by)
         if finding is None:
             finding = self._on_trial(context, spec, headers, fields, body, now)
-        if finding is None and context.trial is not None and context.trial_packets > 1:
+        if finding is None and under_way and context.trial is not None:
             raise CrcFailure(f"{fields.name} is held back until a repair is confirmed", cid=cid)
         if finding is None or finding.doubtful:
             error = CrcFailure(f"the CRC of {fields.name} does not match", cid=cid)
             error.feedback = self._policy.failed(context, update=fields.kind == 2)
             raise error
         candidate = finding.candidate
+        right = candidate.checksum_right
+        proven = right is True and decisive(context, spec)
+        # In R-mode nothing is in doubt, and nothing repaired (RFC 3095 section 5.5.2.1).
+        suspected = context.mode != Mode.RELIABLE and (finding.ahead != 1 or context.failures > 0)
+        if right is False and suspected and context.trusts_checksum:
+            context.checksum_record -= HELD_COST
+            error = CrcFailure(
+                f"{fields.name} is held back: its UDP checksum is wrong behind a gap", cid=cid
+            )
+            error.feedback = self._policy.failed(context, update=fields.kind == 2)
+            raise error
         changed = False
         if fields.crc is None:
             # RFC 3095 sections 5.7.1 and 5.7.2: R-0 and R-1 update nothing.
             pass
         elif finding.ahead > 0:
-            if context.failures and fields.kind < 2 and context.trial is None:
+            if context.failures and fields.kind < 2 and context.trial is None and not proven:
                 self._begin_trial(context, candidate)
                 error = CrcFailure(f"{fields.name} is held back after a failure", cid=cid)
                 raise error
@@ -490,6 +520,8 @@ class Decompressor:
                 # Late, or the source went back: the compressor's references are with this packet.
                 context.move_back(moved_by_sn(candidate.headers, headers))
         context.suspended = False
+        if right is not None:
+            context.checksum_record = noted(context.checksum_record, right)
         extension = fields.extension
         signalled = -1 if extension is None else extension.flags.get("Mode", -1)
         feedback = self._policy.verified(
@@ -525,7 +557,15 @@ class Decompressor:
         if candidate is None:
             context.trial = None
             context.trial_packets = 0
+            context.trial_ambiguous = False
             return None
+        if context.trial is None:
+            context.trial_ambiguous = not wrap_likely
+        if trial_is_ambiguous(context, spec, fields, body, candidate):
+            context.trial = candidate.updated
+            return None
+        if candidate.checksum_right and decisive(context, spec):
+            return Finding(candidate, SEEN_PACKETS)
         context.trial = candidate.updated
         context.trial_packets += 1
         if context.trial_packets >= TRIAL_PACKETS or fields.kind == 2:
@@ -536,6 +576,7 @@ class Decompressor:
         """Let the next packet confirm one that a short CRC verified after a failure."""
         context.trial = candidate.updated
         context.trial_packets = TRIAL_PACKETS - DOUBT_PACKETS
+        context.trial_ambiguous = True
 
     def _prepare_steady(self, context: DecompressorContext, spec: Spec, raw: bytes) -> None:
         """Let the next packets of a settled UDP flow take the hot path."""

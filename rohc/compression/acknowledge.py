@@ -102,7 +102,7 @@ def _acknowledged(context: CompressorContext, spec: Spec, sn: int) -> None:
     context.stride_left = 0
     context.csrc_left = 0
     context.cce_left = 0
-    context.long_crc_left = 0
+    context.forget_stale()
     for tracker in context.trackers:
         tracker.settle()
 

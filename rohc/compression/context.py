@@ -83,7 +83,9 @@ class CompressorContext:
         sent: packets sent on this context.
         cce, cce_left: CCE(ON) or CCE(OFF), and how many more packets have that type (RFC 4019).
         coverage_run: packets in a row whose checksum coverage could have been left out.
-        long_crc_left: how many more packets must have a CRC of 7 or 8 bits.
+        long_crc: this packet must have a CRC of 7 or 8 bits.
+        stale: headers before the last changes, which a peer may go on with that missed them, and
+            `stale_left` for how many more packets that is thought of.
         cancel_left: how many more packets decline a mode transition.
         always_long_crc: all packets must have one.
         reused: another flow of the profile had the CID before; the peer keeps what is not told.
@@ -120,7 +122,7 @@ class CompressorContext:
         "jitter",
         "key",
         "last_used",
-        "long_crc_left",
+        "long_crc",
         "mode",
         "news_sn",
         "now",
@@ -134,6 +136,8 @@ class CompressorContext:
         "sn_floor",
         "sn_window",
         "spec",
+        "stale",
+        "stale_left",
         "steady",
         "steady_key",
         "stride_left",
@@ -172,7 +176,9 @@ class CompressorContext:
         self.cce = 0
         self.cce_left = 0
         self.coverage_run = 0
-        self.long_crc_left = 0
+        self.long_crc = False
+        self.stale: list[Headers] = []
+        self.stale_left = 0
         self.always_long_crc = False
         self.cancel_left = 0
         self.sent = 0
@@ -198,6 +204,12 @@ class CompressorContext:
         """The Mode field of the next packet that has one; 0 cancels a mode transition."""
         return 0 if self.cancel_left else int(self.mode)
 
+    def forget_stale(self) -> None:
+        """The peer knows the last changes."""
+        self.stale.clear()
+        self.stale_left = 0
+        self.long_crc = False
+
     def must_tell_mode(self) -> bool:
         """Whether the next packet is to have a Mode field."""
         return self.transition_pending or self.cancel_left > 0
@@ -208,7 +220,7 @@ class CompressorContext:
             return 7
         if self.mode == Mode.RELIABLE:
             return 7 if self.sn_window.is_long() and form.bits("CRC") == 0 else 0
-        return 7 if self.long_crc_left or self.always_long_crc else 3
+        return 7 if self.long_crc or self.always_long_crc else 3
 
     def sequential_levels(self, headers: Headers) -> list[int]:
         """Places of the IPv4 headers whose IP-ID is sent as an offset, innermost first."""

@@ -270,7 +270,9 @@ def commit(context: CompressorContext, spec: Spec, headers: Headers, encoded: En
         # RFC 3095 section 5.5.1.1.1: only an ACK gives confidence.
         context.headers = headers
         return
-    context.long_crc_left -= context.long_crc_left > 0
+    context.stale_left -= context.stale_left > 0
+    if not context.stale_left:
+        context.forget_stale()
     context.rtp_left -= context.rtp_left > 0
     context.stride_left -= context.stride_left > 0
     context.csrc_left -= context.csrc_left > 0

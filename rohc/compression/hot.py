@@ -66,7 +66,7 @@ def prepare(
         or level.extensions
         or context.ir_left
         or context.dyn_left
-        or context.long_crc_left
+        or context.stale
         or context.always_long_crc
         # A flow that may yet turn out to be RTP must be looked at.
         or (settings.rtp_heuristic and context.sent <= RTP_PACKETS)

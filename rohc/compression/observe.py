@@ -11,7 +11,8 @@ from rohc.compression.context import CompressorContext, LevelTracker
 from rohc.compression.settings import Settings
 from rohc.compression.timestamp import observe_rtp
 from rohc.encoding.crc import CRC3
-from rohc.encoding.ip_id import Behaviour, behaviour_between
+from rohc.encoding.ip_id import Behaviour, behaviour_between, swapped
+from rohc.formats import base
 from rohc.headers.build import build_headers
 from rohc.headers.chain import Headers, IpHeader, Transport
 from rohc.headers.coverage import in_crc_order
@@ -21,8 +22,11 @@ from rohc.profiles.spec import Spec
 __all__ = ["observe"]
 
 LONG_CRC_FACTOR = 4
-"""For how many times `optimistic_repeats` packets the 7-bit CRC is used after a change that the
-3-bit CRC cannot see."""
+"""For how many times `optimistic_repeats` packets after a change a peer is thought of that missed
+it, and the 7-bit CRC is used where the 3-bit CRC cannot tell."""
+STALE_MAX = 3
+"""How many changes in a row it may have missed."""
+UO_0_INTERVAL = 1 << base.UO_0.bits("SN")
 COVERAGE_RUN = 4
 """Packets in a row with a checksum coverage that could be left out before it is left out."""
 ZERO_CHECKSUMS_TO_STOP = 16
@@ -73,7 +77,8 @@ def observe(
     if spec.has_rtp:
         observe_rtp(context, headers, last, repeats, time_stride_ms, reasons)
     if reasons:
-        _observe_crc_state(context, headers, last, repeats)
+        _observe_change(context, headers, last, repeats)
+    context.long_crc = bool(context.stale) and _short_crc_is_blind(context, headers)
     if spec.transport == Transport.UDP:
         _observe_checksum(context, headers, repeats, reasons)
     elif spec.transport == Transport.UDP_LITE:
@@ -199,15 +204,45 @@ def _observe_coverage(
             headers.coverage_kept = headers.coverage
 
 
-def _observe_crc_state(
+def _observe_change(
     context: CompressorContext, headers: Headers, last: Headers, repeats: int
 ) -> None:
-    """RFC 3095 section 5.9.2, note: a change that the 3-bit CRC cannot see.
-
-    A peer that missed the change would go on with the old value, and each of its packets would
-    pass. For a while only packets with the longer CRC are sent.
-    """
+    """Remember what a peer that misses the change would go on with."""
     before, _ = in_crc_order(last, build_headers(last, 0))
     after, _ = in_crc_order(headers, build_headers(headers, 0))
-    if before != after and CRC3.of(before) == CRC3.of(after):
-        context.long_crc_left = LONG_CRC_FACTOR * repeats
+    if before == after:
+        return
+    context.stale_left = LONG_CRC_FACTOR * repeats
+    context.stale.append(last)
+    del context.stale[:-STALE_MAX]
+
+
+def _short_crc_is_blind(context: CompressorContext, headers: Headers) -> bool:
+    """RFC 3095 section 5.9.2, note: a change that the 3-bit CRC cannot see.
+
+    A peer that missed the change restores this packet with an old value. Where neither the 3-bit
+    CRC nor the header checksum of IPv4, which is under it, would tell, the longer CRC has to; and
+    likewise where a peer that missed 16 packets would take the SN of UO-0 for one 16 lower.
+    """
+    octets = headers.payload_octets
+    static, dynamic = in_crc_order(headers, build_headers(headers, octets))
+    right = CRC3.of(static + dynamic)
+    for old in context.stale:
+        wrong = headers.copy()
+        for level, before in zip(wrong.levels, old.levels, strict=True):
+            level.tos, level.ttl, level.df = before.tos, before.ttl, before.df
+        wrong.csrcs = old.csrcs
+        other, varying = in_crc_order(wrong, build_headers(wrong, octets))
+        if other == static:
+            continue
+        if CRC3.of(other) == CRC3.of(static) or CRC3.of(other + varying) == right:
+            return True
+        for level in wrong.levels:
+            if level.version == 4 and not level.rnd and not level.sid:
+                counter = level.identification if level.nbo else swapped(level.identification)
+                counter = counter - UO_0_INTERVAL & 0xFFFF
+                level.identification = counter if level.nbo else swapped(counter)
+        other, varying = in_crc_order(wrong, build_headers(wrong, octets))
+        if CRC3.of(other + varying) == right:
+            return True
+    return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from rohc.channel import Mode
+from rohc.decompression.checksum import TRUSTED
 from rohc.decompression.steady import Steady
 from rohc.encoding.ip_id import offset_of, swapped
 from rohc.encoding.lists import ListState
@@ -17,6 +18,10 @@ SEEN_PACKETS = 32
 """How far behind the newest packet it is known which sequence numbers have arrived."""
 _SEEN_MASK = (1 << SEEN_PACKETS) - 1
 _HISTORY = 2
+BURSTY_MEAN = 3
+"""From this many packets per gap on, loss comes in bursts."""
+BURSTY_PRIOR = 2
+"""So many gaps of one packet are taken for granted before any is seen."""
 
 
 class State(IntEnum):
@@ -52,19 +57,26 @@ class DecompressorContext:
         failures: consecutive packets that failed.
         trial: headers under repair, which the context takes over once enough packets confirm them.
         trial_packets: how many packets have confirmed the trial.
+        trial_ambiguous: the trial began after a failure; its SN may be an interval too low.
         quiet: how many packets must pass before the next NACK.
         acked: whether the present content of the context was acknowledged.
         repeated: IR packets since the content of the context last changed.
         tries, declined: packets that asked for a mode, and whether the answer was no.
         updates_failed: failed updates in Static Context.
+        checksum_record: how the flow's UDP checksums have been so far (`checksum.noted`).
+        gaps, gap_packets: how many gaps there were in front of verified packets, and how many
+            packets they took.
         suspended: an IR packet of a profile that the channel does not have took the CID over.
     """
 
     __slots__ = (
         "acked",
+        "checksum_record",
         "cid",
         "declined",
         "failures",
+        "gap_packets",
+        "gaps",
         "headers",
         "history",
         "lists",
@@ -79,6 +91,7 @@ class DecompressorContext:
         "suspended",
         "transition",
         "trial",
+        "trial_ambiguous",
         "trial_packets",
         "tries",
         "updates_failed",
@@ -99,6 +112,10 @@ class DecompressorContext:
         self.failures = 0
         self.trial: Headers | None = None
         self.trial_packets = 0
+        self.trial_ambiguous = False
+        self.checksum_record = 0
+        self.gaps = 0
+        self.gap_packets = 0
         self.quiet = 0
         self.acked = False
         self.suspended = False
@@ -122,6 +139,8 @@ class DecompressorContext:
         count = min(steady.packets, SEEN_PACKETS)
         self.seen = (self.seen << count | (1 << count) - 1) & _SEEN_MASK
         steady.packets = 0
+        if steady.checksum_present:
+            steady.check_at = 1
 
     def begin(self, headers: Headers, ahead: int) -> None:
         """An IR or IR-DYN packet gave all that there is to know.
@@ -145,6 +164,9 @@ class DecompressorContext:
     def accept(self, headers: Headers, ahead: int) -> None:
         """Make verified headers, `ahead` SNs in front of the newest, the reference."""
         old = self.headers
+        if 1 < ahead < SEEN_PACKETS:
+            self.gaps += 1
+            self.gap_packets += ahead - 1
         if old is not None:
             self.sn_before = old.sn
             self.history.append(old)
@@ -179,6 +201,17 @@ class DecompressorContext:
         self.failures = 0
         self.trial = None
         self.trial_packets = 0
+        self.trial_ambiguous = False
+
+    @property
+    def trusts_checksum(self) -> bool:
+        """Whether a wrong UDP checksum is a sign of wrong headers."""
+        return self.checksum_record >= TRUSTED
+
+    @property
+    def bursty(self) -> bool:
+        """Whether packets are lost in bursts rather than one by one."""
+        return self.gap_packets + BURSTY_PRIOR >= BURSTY_MEAN * (self.gaps + BURSTY_PRIOR)
 
     def before(self, sn: int, mask: int) -> Headers | None:
         """The newest headers that are older than the SN."""

@@ -31,6 +31,9 @@ STATIC_AFTER = 2
 """k_1: consecutive failures after which Full Context becomes Static Context."""
 NO_CONTEXT_AFTER = 3
 """k_2: further failures of updates after which Static Context becomes No Context."""
+NO_CONTEXT_AFTER_UNIDIRECTIONAL = 12
+"""The same where no feedback is given. Then nothing is gained by asking for IR packets, and those
+updates that fail for a change that was missed end with the next one that tells it."""
 TRANSITION_TRIES = 8
 """Packets that ask for a mode before the decompressor takes the compressor's silence for a no."""
 
@@ -48,6 +51,9 @@ class Policy:
         self.clock_resolution_ms = clock_resolution_ms
         self.mode = mode
         self.large = large
+        self._no_context_after = (
+            NO_CONTEXT_AFTER_UNIDIRECTIONAL if mode == Mode.UNIDIRECTIONAL else NO_CONTEXT_AFTER
+        )
         self._silent: dict[int, int] = {}
 
     def verified(
@@ -161,7 +167,7 @@ class Policy:
             context.updates_failed = 0
         elif context.state == State.STATIC_CONTEXT and update:
             context.updates_failed += 1
-            if context.updates_failed >= NO_CONTEXT_AFTER:
+            if context.updates_failed >= self._no_context_after:
                 context.state = State.NO_CONTEXT
         if context.quiet:
             context.quiet -= 1

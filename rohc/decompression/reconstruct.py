@@ -29,15 +29,17 @@ class Candidate:
             the packet does not update all that it carries.
         raw: the octets of the original headers.
         at: the offset of the payload in the packet.
+        checksum_right: what the UDP checksum says; None when there is none or nobody looked.
     """
 
-    __slots__ = ("at", "headers", "raw", "updated")
+    __slots__ = ("at", "checksum_right", "headers", "raw", "updated")
 
     def __init__(self, headers: Headers, updated: Headers, raw: bytes, at: int) -> None:
         self.headers = headers
         self.updated = updated
         self.raw = raw
         self.at = at
+        self.checksum_right: bool | None = None
 
     def verifies(self, received: Received) -> bool:
         """Whether the CRC of the packet matches these headers."""

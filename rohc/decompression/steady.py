@@ -15,12 +15,15 @@ from rohc.encoding.ip_id import offset_of, swapped
 from rohc.formats import base
 from rohc.headers.chain import Headers
 
-__all__ = ["Steady", "Steady4", "Steady6"]
+__all__ = ["CHECK_INTERVAL", "Steady", "Steady4", "Steady6"]
 
 _IPV4_UDP = Struct("!HHHIHQIHH")
 """Version to TOS, Total Length, Identification, flags to Protocol, Header Checksum, both addresses,
 both ports, UDP Length, UDP Checksum."""
 _LENGTHS_MAX = 0xFFFF
+NO_CHECK = 1 << 60
+CHECK_INTERVAL = 16
+"""How many packets share one look at the UDP checksum once the flow's record of them stands."""
 
 _SN_SHIFT = base.UO_0.shift("SN")
 _SN_MASK = (1 << base.UO_0.bits("SN")) - 1
@@ -39,10 +42,12 @@ class Steady:
         tail_octets: octets between the type octet (and CID) and the payload.
         packets: how many packets went this way.
         arrived_at: when the last of them did, where a clock runs.
+        check_at: at which of them the UDP checksum is looked at next.
     """
 
     __slots__ = (
         "arrived_at",
+        "check_at",
         "checksum_present",
         "last",
         "packets",
@@ -59,6 +64,7 @@ class Steady:
         self.tail_octets = 2 if self.checksum_present else 0
         self.packets = 0
         self.arrived_at: float | None = None
+        self.check_at = 1 if self.checksum_present else NO_CHECK
 
     def decompress(self, octet: int, data: bytes, at: int) -> bytes | None:
         """The original packet, or None when this is one for the general path.

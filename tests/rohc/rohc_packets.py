@@ -128,12 +128,14 @@ def snapshot(value: Any) -> Any:
 
 
 STATES_AND_COUNTERS = (
+    "checksum_record",
     "failures",
     "quiet",
     "state",
     "steady",
     "suspended",
     "trial",
+    "trial_ambiguous",
     "trial_packets",
     "updates_failed",
 )
