@@ -154,6 +154,14 @@ class AtEngine:
             except (ModuleTimeout, CommandFailed, ModuleRebooted):
                 return None
 
+    async def settle(self, follow_up: FollowUp) -> None:
+        """Wait until no second result of a command of before can come any more.
+
+        `execute` does it by itself; call this ahead of waking a module that falls asleep meanwhile.
+        """
+        async with self._queue:
+            await self._settle(follow_up)
+
     async def resynchronise(self) -> None:
         """Drop all that is still to come for commands of before. Raises `ModuleSilent`."""
         async with self._queue:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from firmware_bridge.at.engine import AtEngine
-from firmware_bridge.at.events import Body, Urc
+from firmware_bridge.at.events import Body, Noise, NoiseReason, Urc
 from firmware_bridge.at.exchange import Response
 from firmware_bridge.at.fields import number, split_fields
 from firmware_bridge.errors import (
@@ -35,6 +35,7 @@ from firmware_bridge.modules.events import (
     DeepSleepLeft,
     Degraded,
     LineVanished,
+    NoiseRead,
     Rebooted,
     SocketClosed,
     UnknownEvent,
@@ -96,6 +97,7 @@ class AtModule(Module):
             log=log,
             on_urc=self._on_urc,
             on_body=self._on_body,
+            on_noise=self._on_noise,
             on_lost=self._on_lost,
             time_scale=self.options.time_scale,
         )
@@ -222,6 +224,9 @@ class AtModule(Module):
         Raises `NotSupported` if the family has none, `CommandFailed` with the code's meaning.
         """
         request = self.FAMILY.request(operation)
+        follow_up = request.command(**values).follow_up
+        if follow_up is not None:
+            await self.engine.settle(follow_up)  # it may take so long that the module dozes off
         await self.ready()
         try:
             return await self._execute(operation, **values)
@@ -315,6 +320,12 @@ class AtModule(Module):
 
     def _on_body(self, body: Body) -> None:
         """Octets that came unasked (binary payloads)."""
+
+    def _on_noise(self, noise: Noise) -> None:
+        if noise.reason is NoiseReason.LATE:
+            return  # the answer to a command that nobody waits for any more
+        garbage = noise.reason is not NoiseReason.UNEXPECTED
+        self._emit(NoiseRead(at=noise.at, octets=len(noise.data), garbage=garbage))
 
     def _on_banner(self, urc: Urc) -> None:
         same_boot = urc.at - self._banner_at < SAME_BOOT_S or self._reset_told

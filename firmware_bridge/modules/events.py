@@ -14,6 +14,7 @@ __all__ = [
     "LineVanished",
     "ModuleEvent",
     "NetworkContextLost",
+    "NoiseRead",
     "PsmEntered",
     "PsmLeft",
     "Rebooted",
@@ -132,6 +133,16 @@ class Degraded(ModuleEvent):
     """What is missing, e.g. `psm-events`."""
     reason: str
     """What the module answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoiseRead(ModuleEvent):
+    """Octets that belong to no command and that the family's table does not know."""
+
+    octets: int
+    """How many, as far as they were kept."""
+    garbage: bool
+    """They are no line of a module at all; False: a line, but one that nobody asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

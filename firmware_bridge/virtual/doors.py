@@ -273,6 +273,7 @@ class MemoryDoor(Door):
         super().__init__(family, settings, seed, network)
         self._receiver: Callable[[bytes], None] | None = None
         self._unplugged: Callable[[], None] | None = None
+        self._back_at = float("-inf")
         self._settle()
 
     def connect(
@@ -286,12 +287,18 @@ class MemoryDoor(Door):
         self._receiver = receiver
         self._unplugged = unplugged
 
+    @property
+    def present(self) -> bool:
+        """Whether the module can be connected to: not while it has vanished."""
+        return self._loop.time() >= self._back_at
+
     def disconnect(self) -> None:
         """Nobody listens any more."""
         self._receiver = self._unplugged = None
 
     def _lose(self, duration_s: float) -> None:
         """A line that was told of it is over, as when a USB plug is pulled."""
+        self._back_at = self._loop.time() + duration_s
         if self._unplugged is not None:
             unplugged = self._unplugged
             self.disconnect()

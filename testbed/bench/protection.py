@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
@@ -138,7 +138,7 @@ class LifetimeDescription(Model):
 
 
 class RecoveryDescription(Model):
-    """When the UE sets up a new security association by itself, beside lifetimes."""
+    """When the UE re-keys by itself, beside lifetimes, and what is done about a failing module."""
 
     unanswered: int | None = Field(default=3, ge=1)
     """After this many messages in a row without an answer; none: never for that."""
@@ -146,3 +146,10 @@ class RecoveryDescription(Model):
     """After one unanswered message for which the HSE said that it knows no such association."""
     give_up: int = Field(default=3, ge=1)
     """This many re-keyings in a row that the HSE does not answer end the run."""
+    module: Literal["continue", "stop"] = "continue"
+    """When the module reboots, vanishes, falls silent, loses its SIM or the network: bring it back
+    and go on with the next message, or stop the run."""
+    attempts: int = Field(default=5, ge=1, le=1000)
+    """So often it is opened, started and attached before the run ends."""
+    pause_s: float = Field(default=30.0, ge=0, le=3600)
+    """Between two such attempts, in seconds."""

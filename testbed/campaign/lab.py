@@ -5,24 +5,33 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from firmware_bridge import Line, MemoryLine, Module, ModuleOptions, driver, open_port
+from firmware_bridge import (
+    Line,
+    MemoryLine,
+    Module,
+    ModuleError,
+    ModuleOptions,
+    PortMissing,
+    driver,
+    open_port,
+)
 from firmware_bridge.virtual import (
     MemoryDoor,
     MemoryNetwork,
     virtual_module_in_memory,
     virtual_module_on_pty,
 )
-from testbed.bench import Bench, Security
+from testbed.bench import Bench, ModuleDescription, Security
 from testbed.bench.secrets import parse_secret, read_secret_file
 from testbed.errors import UsageError
 from testbed.hse import Endpoint, HsePort, HseServer, ListenAddresses, ServerObserver
 from testbed.ue.session import HseAddresses, Secret
 
-__all__ = ["Hse", "bench_secret", "open_hse", "open_module"]
+__all__ = ["Hse", "ModuleLink", "bench_secret", "open_hse", "open_module"]
 
 _LOOPBACK = "127.0.0.1"
 _OWN_SECRET_OCTETS = 32
@@ -137,40 +146,88 @@ def _resolve(host: str) -> str:
     return str(found[0][4][0])
 
 
+class ModuleLink:
+    """The way to the module: its line and its driver, both replaced when the line was lost.
+
+    Args:
+        connect: opens the line by the module's address, whatever its port is called by now.
+        description: the module.
+        on_line: called with each driver before its first command, to subscribe to its events.
+
+    Raises:
+        firmware_bridge.UnknownFamily: there is no driver for it.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Line]],
+        description: ModuleDescription,
+        on_line: Callable[[Module], None] | None = None,
+    ) -> None:
+        self._connect = connect
+        self._kind = driver(description.family)
+        self._description = description
+        self._on_line = on_line
+        self._module: Module | None = None
+
+    @property
+    def module(self) -> Module:
+        """The driver that speaks with the module now."""
+        if self._module is None:
+            raise RuntimeError("the link is not open")
+        return self._module
+
+    async def open(self) -> None:
+        """Open the line and put a driver on it, in place of the one before.
+
+        Raises:
+            firmware_bridge.PortError: missing, busy, unreachable.
+        """
+        await self.close()
+        line = await self._connect()
+        options = ModuleOptions(max_payload=self._description.max_payload)
+        self._module = self._kind(line, options=options)
+        if self._on_line is not None:
+            self._on_line(self._module)
+
+    async def close(self) -> None:
+        """Close the line; harmless when it is closed, or lost."""
+        if self._module is not None:
+            with contextlib.suppress(ModuleError):
+                await self._module.close()
+
+
 @asynccontextmanager
 async def open_module(
     bench: Bench,
     on_line: Callable[[Module], None] | None = None,
     network: MemoryNetwork | None = None,
-) -> AsyncIterator[Module]:
+) -> AsyncIterator[ModuleLink]:
     """The module that the description names, started.
 
     Args:
         bench: the description.
-        on_line: called with the driver before the first command, to subscribe to its events.
+        on_line: called with the driver before the first command, to subscribe to its events; again
+            with the next one, when the line was lost and opened anew.
         network: puts a virtual module in memory, on this network; on a pty by default.
 
     Raises:
         firmware_bridge.ModuleError: port missing or busy, module silent, and so on.
     """
-    description = bench.module
-    kind = driver(description.family)
+    driver(bench.module.family)  # a family that nobody knows is named before anything is opened
     async with contextlib.AsyncExitStack() as stack:
-        line = await _open_line(bench, network, stack)
-        module = await stack.enter_async_context(
-            kind(line, options=ModuleOptions(max_payload=description.max_payload))
-        )
-        if on_line is not None:
-            on_line(module)
-        await module.start()
-        yield module
+        link = ModuleLink(await _line_opener(bench, network, stack), bench.module, on_line)
+        stack.push_async_callback(link.close)
+        await link.open()
+        await link.module.start()
+        yield link
 
 
-async def _open_line(
+async def _line_opener(
     bench: Bench, network: MemoryNetwork | None, stack: contextlib.AsyncExitStack
-) -> Line:
+) -> Callable[[], Awaitable[Line]]:
+    """What opens the line, any number of times; a virtual module lives as long as ``stack``."""
     description = bench.module
-    address = description.port
     if network is not None:
         door = await stack.enter_async_context(
             virtual_module_in_memory(
@@ -180,13 +237,29 @@ async def _open_line(
                 network=network,
             )
         )
-        return _memory_line(address, door)
+
+        async def connect_in_memory() -> Line:
+            if not door.present:
+                raise PortMissing(description.port)
+            return _memory_line(description.port, door)
+
+        return connect_in_memory
     if description.is_virtual:
         pty = await stack.enter_async_context(
             virtual_module_on_pty(description.family, settings=description.virtual, seed=bench.seed)
         )
-        address = pty.path
-    return await open_port(address, baudrate=description.baudrate)
+
+        async def connect_to_pty() -> Line:
+            if not pty.path:
+                raise PortMissing(description.port)
+            return await open_port(pty.path, baudrate=description.baudrate)
+
+        return connect_to_pty
+
+    async def connect() -> Line:
+        return await open_port(description.port, baudrate=description.baudrate)
+
+    return connect
 
 
 def _memory_line(address: str, door: MemoryDoor) -> MemoryLine:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from firmware_bridge import ModuleEvent, RrcConnected, RrcReleased
+from firmware_bridge import LineVanished, ModuleEvent, Rebooted, RrcConnected, RrcReleased
 
 __all__ = ["RadioWatch"]
 
@@ -39,6 +39,13 @@ class RadioWatch:
             self.connected = False
             self.released_at = event.at
             self._released.set()
+        elif isinstance(event, (Rebooted, LineVanished)):
+            self.forget()
+
+    def forget(self) -> None:
+        """The connection is gone, or nobody knows any more: there is nothing to wait for."""
+        self.connected = False
+        self._released.set()
 
     def connected_since(self, start: float) -> float | None:
         """When a connection was reported after ``start``; ``None`` if none was."""

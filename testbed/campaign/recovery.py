@@ -5,6 +5,7 @@ reason                what was noticed
 ====================  ===========================================================================
 ``unanswered``        as many messages in a row without an answer as the bench says
 ``unknown-at-hse``    one unanswered message, and the HSE's word that it knows no such association
+``address-changed``   the network gave the module another address
 ``lifetime-soft``     the association's soft lifetime is reached: it may be used, but not for long
 ``lifetime-hard``     the hard one is: nothing is sent before there are new keys
 ====================  ===========================================================================
@@ -37,7 +38,7 @@ class Recovery:
     def __init__(self, description: RecoveryDescription) -> None:
         self._description = description
         self._since_keying = 0
-        self._unknown = False
+        self._unknown = self._moved = False
         self._failures = 0
         self.unanswered = 0
         """Messages in a row that were sent and had no answer."""
@@ -60,6 +61,8 @@ class Recovery:
         """
         if state in _BY_LIFETIME:
             return _BY_LIFETIME[state]
+        if self._moved:
+            return "address-changed"
         if self._unknown and self._description.notice:
             return "unknown-at-hse"
         limit = self._description.unanswered
@@ -67,10 +70,14 @@ class Recovery:
             return "unanswered"
         return None
 
+    def moved(self) -> None:
+        """Note that the module has another address: the old one stands inside ESP."""
+        self._moved = True
+
     def keyed(self) -> None:
         """Note that there are new keys."""
         self._since_keying = self._failures = 0
-        self._unknown = False
+        self._unknown = self._moved = False
 
     def failed(self) -> bool:
         """Note that the HSE did not answer a re-keying; whether it is time to give up."""

@@ -20,6 +20,7 @@ from esp import keying
 from firmware_bridge import (
     Module,
     ModuleError,
+    NotSupported,
     PowerSaving,
     RadioReport,
     ReleaseAssistance,
@@ -27,6 +28,7 @@ from firmware_bridge import (
 from firmware_bridge.virtual import MemoryNetwork
 from testbed.analysis.energy import estimate_energy
 from testbed.bench import Bench, Pace, Security
+from testbed.campaign.faults import FaultWatch
 from testbed.campaign.lab import Hse, open_hse, open_module
 from testbed.campaign.radio import RadioWatch
 from testbed.campaign.recovery import Recovery
@@ -37,6 +39,7 @@ from testbed.results import (
     EndRecord,
     EnergyRecord,
     EspSaTable,
+    FaultRecord,
     FeedbackRecord,
     JournalWriter,
     MessageRecord,
@@ -205,6 +208,8 @@ class _Runner:
         self._virtual = bench.timing.kind is TimeKind.VIRTUAL
         self._network = MemoryNetwork() if self._virtual else None
         self._radio = RadioWatch()
+        self._faults = FaultWatch()
+        self._address = ""
         self._in_flight = _InFlight()
         self._counts: Counter[str] = Counter()
         self._release_assistance = _RELEASE_ASSISTANCE[bench.module.release_assistance]
@@ -306,13 +311,14 @@ class _Runner:
         bench = self._bench
         self._progress.phase(f"starting {bench.module.family} on {bench.module.port}")
 
-        def watch_radio(module: Module) -> None:
+        def watch(module: Module) -> None:
             module.subscribe(self._radio.event)
+            module.subscribe(self._faults.event)
 
-        async with open_module(bench, watch_radio, self._network) as module:
+        async with open_module(bench, watch, self._network) as self._link:
+            module = self._link.module
             granted = await self._attach(module)
-            self._active_time_s = granted.active_time_s or 0.0
-            address = await module.address()
+            self._address = await module.address()
             identity = {} if module.identity is None else asdict(module.identity)
             for name in ("imei", "iccid"):
                 if identity.get(name):
@@ -322,22 +328,24 @@ class _Runner:
                     "family": bench.module.family,
                     "port": bench.module.port,
                     **identity,
-                    "address": address,
+                    "address": self._address,
                     "power_saving": asdict(granted),
                 },
                 radio=_radio_dict(await module.radio()),
             )
+            self._faults.clear()  # on its way to the network a module is not registered
             for number, configuration in enumerate(bench.matrix):
+                self._in_flight.configuration = configuration.name
+                await self._restore_if_due(None, None)
                 await self._radio.settle(SETTLE_TIMEOUT_S)
                 self._progress.phase(f"{configuration.name}: opening the session")
-                self._in_flight.configuration = configuration.name
                 session = UeSession(
-                    module,
+                    self._link.module,
                     configuration,
                     hse.addresses,
                     identity=bench.identity,
                     secret=hse.secret,
-                    module_address=address,
+                    module_address=self._address,
                     local_port=LOCAL_PORTS + number,
                     release_assistance=self._release_assistance,
                     rohc_settings=bench.rohc_settings,
@@ -345,7 +353,9 @@ class _Runner:
                     observer=wire,
                     random=bench.random(f"ue/{configuration.name}"),
                 )
-                await self._run_configuration(module, session)
+                await self._run_configuration(session)
+            if self._faults.fault is not None:
+                self._write(self._fault_record(None))
 
     async def _attach(self, module: Module) -> PowerSaving:
         description = self._bench.module
@@ -359,42 +369,128 @@ class _Runner:
         await module.configure_power_saving(wanted)
         self._progress.phase("attaching")
         await module.attach(apn=description.apn, timeout_s=description.attach_timeout_s)
-        return await module.power_saving()
+        granted = await module.power_saving()
+        self._active_time_s = granted.active_time_s or 0.0
+        return granted
 
-    async def _run_configuration(self, module: Module, session: UeSession) -> None:
+    async def _run_configuration(self, session: UeSession) -> None:
         loop = asyncio.get_running_loop()
         self._recovery = Recovery(self._bench.recovery)
         try:
-            await self._agree(module, session, session.open())
+            await self._open_session(session)
             self._progress.phase(session.configuration.name)
             start = loop.time() - self._messages[0].time_s
             due = [start + message.time_s for message in self._messages]
             for position, message in enumerate(self._messages):
-                await self._wait_for(due[position])
                 next_due = due[position + 1] if position + 1 < len(due) else None
-                await self._rekey_if_due(module, session, message.index - 1)
-                await self._run_message(module, session, message, next_due)
+                after = message.index - 1 if position else None
+                await self._restore_if_due(session, after)
+                await self._wait_for(due[position])
+                await self._restore_if_due(session, after)
+                await self._rekey_if_due(session, message.index - 1)
+                await self._run_message(session, message, next_due)
         finally:
             await session.close()
 
-    async def _rekey_if_due(self, module: Module, session: UeSession, after: int) -> None:
+    async def _open_session(self, session: UeSession) -> None:
+        """Open a session, also when the module fails meanwhile."""
+        for again in reversed(range(self._bench.recovery.attempts)):
+            try:
+                await self._agree(session, session.open())
+                return
+            except NotSupported:
+                raise
+            except ModuleError as error:
+                self._faults.error(error, asyncio.get_running_loop().time())
+                if not again:
+                    raise
+            except KeyingFailed:
+                # Nobody's fault but the HSE's, unless something happened to the module.
+                if not again or self._faults.fault is None:
+                    raise
+            await self._restore_if_due(session, None)
+
+    async def _restore_if_due(self, session: UeSession | None, after: int | None) -> None:
+        """Bring the module back if something went wrong with it, as the bench says.
+
+        Raises:
+            LabFault: the bench says to stop.
+            firmware_bridge.ModuleError: it does not come back.
+        """
+        description = self._bench.recovery
+        loop = asyncio.get_running_loop()
+        if self._faults.fault is None:
+            return
+        noticed = self._fault_record(after)
+        if description.module == "stop":
+            self._write(noticed)
+            raise LabFault(
+                f"something went wrong with the module: {noticed.fault}",
+                hint="To go on after such things: recovery: {module: continue}.",
+            )
+        self._progress.phase(f"bringing the module back ({noticed.fault})")
+        fault = noticed.fault
+        for attempt in range(1, description.attempts + 1):
+            self._faults.clear()  # what happens from here on is another one
+            self._radio.forget()
+            try:
+                await self._bring_back(fault)
+                break
+            except ModuleError as error:
+                self._faults.error(error, loop.time())
+                fault = self._faults.fault or "refused"
+                if attempt == description.attempts:
+                    self._write(replace(noticed, attempts=attempt, failure=fault))
+                    self._faults.clear()
+                    raise
+            await asyncio.sleep(description.pause_s)
+        recovered_s = round(loop.time() - self._started - noticed.noticed_at_s, 6)
+        self._write(replace(noticed, attempts=attempt, recovered_s=recovered_s))
+        if session is not None and session.use(self._link.module, self._address):
+            self._recovery.moved()
+        self._progress.phase(self._in_flight.configuration)
+
+    async def _bring_back(self, fault: str) -> None:
+        """Open the line again if it was lost; start and attach the module."""
+        if fault == "line-lost":
+            await self._link.open()
+        module = self._link.module
+        await module.start()
+        await self._attach(module)
+        self._address = await module.address()
+        self._faults.attached()
+
+    def _fault_record(self, after: int | None) -> FaultRecord:
+        fault = self._faults.fault
+        assert fault is not None
+        return FaultRecord(
+            fault=fault,
+            configuration=self._in_flight.configuration,
+            after=after,
+            noticed_at_s=round(self._faults.since - self._started, 6),
+        )
+
+    async def _rekey_if_due(self, session: UeSession, after: int) -> None:
         recovery = self._recovery
         reason = recovery.reason(session.lifetime_state())
         if reason is None or session.configuration.security is Security.NONE:
             return
         self._progress.phase(f"{session.configuration.name}: re-keying ({reason})")
         try:
-            await self._agree(module, session, session.rekey(reason), max(after, 0))
+            await self._agree(session, session.rekey(reason), max(after, 0))
         except KeyingFailed:
-            if recovery.failed():
+            if self._faults.fault is None and recovery.failed():
                 raise
+        except NotSupported:
+            raise
+        except ModuleError as error:  # the reason stands: the next message finds it again
+            self._faults.error(error, asyncio.get_running_loop().time())
         else:
             recovery.keyed()
         self._progress.phase(session.configuration.name)
 
     async def _agree(
         self,
-        module: Module,
         session: UeSession,
         agreement: Awaitable[SessionRecord | None],
         after: int | None = None,
@@ -409,7 +505,7 @@ class _Runner:
         trace = session.agreement
         if record is None or trace is None:
             return
-        radio = await self._radio_report(module)
+        radio = await self._radio_report()
         await self._radio.settle(SETTLE_TIMEOUT_S)
         self._mark_radio(trace)
         energy = self._energy(
@@ -428,7 +524,6 @@ class _Runner:
 
     async def _run_message(
         self,
-        module: Module,
         session: UeSession,
         message: Message,
         next_due: float | None,
@@ -439,11 +534,15 @@ class _Runner:
         self._in_flight.exchange = exchange
         try:
             await exchange_message(session, exchange, answer_timeout_s=self._bench.answer_timeout_s)
-            radio = await self._radio_report(module)
+            if exchange.error is not None:
+                self._faults.error(exchange.error, loop.time())
+            radio = await self._radio_report()
             await self._settle(next_due)
         finally:
             self._in_flight.exchange = None
         self._mark_radio(exchange)
+        refused = exchange.outcome is Outcome.FAILED and exchange.reason != "association-ended"
+        self._faults.message(refused=refused, at=loop.time())
         self._recovery.message(exchange.outcome, unknown_at_hse=exchange.unknown_at_hse)
         record = self._message_record(exchange, session, radio, already_connected, next_due)
         self._write(record)
@@ -501,12 +600,15 @@ class _Runner:
         if released is not None and not self._radio.connected:
             trace.mark(Stage.RELEASED, released)
 
-    @staticmethod
-    async def _radio_report(module: Module) -> RadioReport | None:
+    async def _radio_report(self) -> RadioReport | None:
+        if self._faults.fault is not None:
+            return None  # the module has other things to do, or will be long in answering
         try:
-            return await module.radio()
-        except ModuleError:
-            return None  # an observation beside the message: its lack fails nothing
+            return await self._link.module.radio()
+        except ModuleError as error:
+            # An observation beside the message: its lack fails nothing, but may tell of more.
+            self._faults.error(error, asyncio.get_running_loop().time())
+            return None
 
     def _message_record(
         self,
@@ -571,11 +673,13 @@ class _Runner:
         )
         return EnergyRecord.from_dict(estimate.to_json())
 
-    def _write(self, record: SessionRecord | MessageRecord | FeedbackRecord) -> None:
+    def _write(self, record: SessionRecord | MessageRecord | FeedbackRecord | FaultRecord) -> None:
         if isinstance(record, MessageRecord):
             self._counts[f"messages_{record.outcome.value}"] += 1
         elif isinstance(record, FeedbackRecord):
             self._counts["feedback"] += 1
+        elif isinstance(record, FaultRecord):
+            self._counts[f"faults_{record.fault}"] += 1
         else:
             self._counts["sessions" if record.failure is None else "sessions_failed"] += 1
         self._append(record)
@@ -587,7 +691,7 @@ class _Runner:
     def _give_up_on_silence(self, record: MessageRecord, session: UeSession) -> None:
         if record.outcome is Outcome.ANSWERED:
             self._answered_ever = True
-        if self._answered_ever:
+        if self._answered_ever or self._faults.fault is not None:
             return
         self._silent += 1
         if self._silent >= SILENT_MESSAGES:

@@ -318,7 +318,7 @@ def read_journal(path: str | os.PathLike[str]) -> Journal:
             feedback.append(record)
         elif isinstance(record, RunRecord):
             run = run or record
-        else:
+        elif isinstance(record, EndRecord):
             end = record
     if run is None:  # the reader has seen to it that there is one
         raise JournalMissing(reader.path, f"{reader.path} holds no run record")

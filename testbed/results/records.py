@@ -5,6 +5,7 @@
 ``session``           one per key agreement with the HSE: how long it took, what it cost
 ``message``           one per message: outcome, time per stage, bytes per layer, energy
 ``feedback``          one per packet that carried ROHC feedback and nothing else
+``fault``             one per thing that went wrong with the module, and how long that lasted
 ``end``               last line: how the run ended; absent when it was killed
 ====================  ========================================================================
 
@@ -28,6 +29,7 @@ __all__ = [
     "STAGES",
     "EndRecord",
     "EnergyRecord",
+    "FaultRecord",
     "FeedbackRecord",
     "MessageRecord",
     "Outcome",
@@ -220,8 +222,8 @@ class SessionRecord(_Fields):
     energy: EnergyRecord | None = field(default=None, metadata={"omit_none": True})
     """What the exchange cost the module's battery, where it is known."""
     reason: str | None = field(default=None, metadata={"omit_none": True})
-    """Why the UE re-keyed: ``unanswered``, ``unknown-at-hse``, ``lifetime-soft`` or
-    ``lifetime-hard``; absent for the first keys of a session."""
+    """Why the UE re-keyed: ``unanswered``, ``unknown-at-hse``, ``address-changed``,
+    ``lifetime-soft`` or ``lifetime-hard``; absent for the first keys of a session."""
     after: int | None = field(default=None, metadata={"omit_none": True})
     """Number of the message before a re-keying."""
     unanswered: int | None = field(default=None, metadata={"omit_none": True})
@@ -358,6 +360,33 @@ class FeedbackRecord(_Fields):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FaultRecord(_Fields):
+    """Something went wrong with the module, and what was done about it."""
+
+    kind: ClassVar[str] = "fault"
+
+    fault: str
+    """What was noticed: ``line-lost``, ``rebooted``, ``sim-lost``, ``network-lost``, ``silent``,
+    ``garbage``, ``flood`` or ``refused``."""
+    configuration: str
+    """Which arm it happened to."""
+    after: int | None = None
+    """Number of the message during or after which it was noticed; none before the first one."""
+    noticed_at_s: float = 0.0
+    """When, in seconds since the run began."""
+    recovered_s: float | None = None
+    """From there to the module attached again; none when it did not come back, or nobody waited
+    for it."""
+    attempts: int = 0
+    """How often it was opened, started and attached."""
+    failure: str | None = field(default=None, metadata={"omit_none": True})
+    """The fault that the last attempt failed with; absent when it did not fail."""
+
+    def __post_init__(self) -> None:
+        _check_not_negative(self, "attempts")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndRecord(_Fields):
     """The last line: how the run ended."""
 
@@ -371,11 +400,12 @@ class EndRecord(_Fields):
         _freeze(self, "status", RunStatus(self.status))
 
 
-Record = RunRecord | SessionRecord | MessageRecord | FeedbackRecord | EndRecord
+Record = RunRecord | SessionRecord | MessageRecord | FeedbackRecord | FaultRecord | EndRecord
 """Any record of a journal."""
 
 _KINDS: dict[str, type[Record]] = {
-    kind.kind: kind for kind in (RunRecord, SessionRecord, MessageRecord, FeedbackRecord, EndRecord)
+    kind.kind: kind
+    for kind in (RunRecord, SessionRecord, MessageRecord, FeedbackRecord, FaultRecord, EndRecord)
 }
 
 

@@ -9,7 +9,19 @@ from dataclasses import dataclass, field
 import esp
 import rohc
 from esp.errors import AssociationEnded, SequenceExhausted
-from firmware_bridge import CommandFailed, ModuleTimeout, PayloadTooLarge, SendReceipt, SocketLost
+from firmware_bridge import (
+    Detached,
+    ModuleError,
+    ModuleRebooted,
+    ModuleTimeout,
+    NotSupported,
+    PayloadTooLarge,
+    PortError,
+    SendReceipt,
+    SimNotReady,
+    SocketLost,
+    UnexpectedAnswer,
+)
 from testbed.analysis.bytes import LayerBytes
 from testbed.bench import Security
 from testbed.errors import UsageError
@@ -26,14 +38,24 @@ __all__ = ["Exchange", "exchange_message", "send_feedback"]
 
 _logger = logging.getLogger(__name__)
 
-_NOT_SENT = {
-    SocketLost: "socket-lost",
-    ModuleTimeout: "module-timeout",
-    CommandFailed: "send-failed",
-    AssociationEnded: "association-ended",
-    SequenceExhausted: "association-ended",
-}
-"""Reasons of messages that were not sent: short and stable, since they become metric labels."""
+_REASONS: tuple[tuple[type[ModuleError], str], ...] = (
+    (PortError, "line-lost"),
+    (ModuleRebooted, "module-rebooted"),
+    (ModuleTimeout, "module-timeout"),
+    (SimNotReady, "sim-lost"),
+    (Detached, "network-lost"),
+    (UnexpectedAnswer, "unexpected-answer"),
+)
+"""Reasons that are the module's: short and stable, since they become metric labels."""
+
+_SOCKET_REASONS = {"reboot": "module-rebooted", "line-lost": "line-lost"}
+"""Why a socket was lost, where that says more than that it was."""
+
+
+def _reason(error: ModuleError, otherwise: str) -> str:
+    if isinstance(error, SocketLost):
+        return _SOCKET_REASONS.get(error.reason, "socket-lost")
+    return next((word for kind, word in _REASONS if isinstance(error, kind)), otherwise)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,6 +82,8 @@ class Exchange(Trace):
     """ROHC feedback that is to be sent to the HSE in a packet of its own."""
     strays: int = 0
     """Datagrams that were no answer to this message: late ones, or refused."""
+    error: ModuleError | None = None
+    """What the module's driver raised, when the message ended by that."""
     unknown_at_hse: bool = False
     """The HSE said that it does not know the session; anybody can say so."""
 
@@ -95,7 +119,8 @@ async def exchange_message(
 
     Raises:
         UsageError: the message does not fit the module's socket; the text gives the figures.
-        firmware_bridge.ModuleError: the module fails in a way that ends the run.
+        firmware_bridge.NotSupported: the module can't do what the bench asks for. Whatever else
+            goes wrong with it ends the message only, and is its ``error``.
     """
     exchange.mark(Stage.SUBMITTED, exchange.submitted_at)
     if session.lifetime_state() is esp.LifetimeState.HARD:
@@ -103,16 +128,16 @@ async def exchange_message(
         return
     try:
         receipt = await _send(session, exchange)
-    except (
-        CommandFailed,
-        ModuleTimeout,
-        SocketLost,
-        AssociationEnded,
-        SequenceExhausted,
-    ) as error:
+    except NotSupported:
+        raise
+    except ModuleError as error:
         _logger.info("message %d was not sent: %s", exchange.message.index, error)
-        exchange.outcome = Outcome.FAILED
-        exchange.reason = next(word for kind, word in _NOT_SENT.items() if isinstance(error, kind))
+        exchange.outcome, exchange.reason = Outcome.FAILED, _reason(error, "send-failed")
+        exchange.error = error
+        return
+    except (AssociationEnded, SequenceExhausted) as error:
+        _logger.info("message %d was not sent: %s", exchange.message.index, error)
+        exchange.outcome, exchange.reason = Outcome.FAILED, "association-ended"
         return
     exchange.mark(Stage.AT_WRITTEN, receipt.written_at)
     exchange.mark(Stage.ACCEPTED, receipt.accepted_at)
@@ -129,9 +154,13 @@ async def send_feedback(session: UeSession, exchange: Exchange) -> Exchange | No
     loop = asyncio.get_running_loop()
     sending = Exchange(message=exchange.message, submitted_at=loop.time())
     sending.mark(Stage.SUBMITTED, sending.submitted_at)
-    await session.ensure_open()
     try:
+        await session.ensure_open()
         unit = session.stack.feedback_down(exchange.feedback_due, loop.time())
+    except ModuleError as error:
+        _logger.info("feedback after message %d was not sent: %s", exchange.message.index, error)
+        exchange.error = error
+        return None
     except (AssociationEnded, SequenceExhausted):
         return None  # the next message begins with new keys and contexts
     if session.configuration.security is not Security.NONE:
@@ -139,8 +168,9 @@ async def send_feedback(session: UeSession, exchange: Exchange) -> Exchange | No
     sending.uplink_bytes = unit.layer_bytes
     try:
         receipt = await session.send(unit.data)
-    except (CommandFailed, ModuleTimeout, SocketLost) as error:
+    except ModuleError as error:
         _logger.info("feedback after message %d was not sent: %s", exchange.message.index, error)
+        exchange.error = error
         return None
     sending.mark(Stage.AT_WRITTEN, receipt.written_at)
     sending.mark(Stage.ACCEPTED, receipt.accepted_at)
@@ -187,12 +217,14 @@ async def _await_answer(session: UeSession, exchange: Exchange, deadline: float)
             break
         try:
             received = await session.receive(remaining)
+        except ModuleError as error:
+            _logger.info("message %d gets no answer: %s", exchange.message.index, error)
+            reason = _reason(error, "receive-failed")
+            exchange.reason = "unknown-at-hse" if exchange.unknown_at_hse else reason
+            exchange.error = error
+            return
         except TimeoutError:
             break
-        except SocketLost as error:
-            _logger.info("message %d gets no answer: %s", exchange.message.index, error)
-            exchange.reason = "unknown-at-hse" if exchange.unknown_at_hse else "socket-lost"
-            return
         if session.is_unknown_at_hse(received.data):
             # Not authenticated: the answer may still come, and only when none does it counts.
             exchange.unknown_at_hse = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from esp.errors import PeerRefused
 from firmware_bridge import (
     DatagramSocket,
     Module,
+    ModuleError,
     Received,
     ReleaseAssistance,
     SendReceipt,
@@ -35,6 +37,8 @@ __all__ = [
     "UeSession",
     "WireObserver",
 ]
+
+_logger = logging.getLogger(__name__)
 
 _OUTER_BYTES = IPV4_HEADER_BYTES + UDP_HEADER_BYTES
 
@@ -281,10 +285,33 @@ class UeSession:
         self._observer.received(self, received.data, received.at)
         return received
 
+    def use(self, module: Module, module_address: str) -> bool:
+        """Go on with a module that came back, perhaps behind another driver.
+
+        Keys live on this side of it and stay in use. Without security another address begins new
+        ROHC contexts.
+
+        Returns:
+            Whether new keys are due, because the module has another address than the one that
+            stands inside ESP.
+        """
+        self._module = module
+        if module_address == self.local_address[0]:
+            return False
+        self.local_address = (module_address, self.local_address[1])
+        if self.configuration.security is not Security.NONE:
+            return True
+        if self._stack is not None:
+            self._stack = self._new_stack(None)
+        return False
+
     async def close(self) -> None:
-        """Close the socket."""
+        """Close the socket, as far as the module still does such things."""
         if self._socket is not None:
-            await self._socket.close()
+            try:
+                await self._socket.close()
+            except ModuleError as error:
+                _logger.info("%s: closing the socket: %s", self.configuration.name, error)
             self._socket = None
 
     async def _open_socket(self) -> DatagramSocket:

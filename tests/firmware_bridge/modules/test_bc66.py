@@ -826,7 +826,7 @@ EVENTS: list[tuple[str, str, dict[str, object]]] = [
     ('+QIURC: "recv",3,1,"00"', "UnknownEvent", {"name": "socket"}),
     ('+QIURC: "incoming full"', "UnknownEvent", {"name": "socket"}),
     ("+CFUN: 1", "UnknownEvent", {"name": "function", "text": "+CFUN: 1"}),
-    ("+CEREG: x", "", {}),
+    ("+CEREG: x", "NoiseRead", {"garbage": False}),
     ("+CEREG: 9", "UnknownEvent", {"name": "registration"}),
 ]
 
