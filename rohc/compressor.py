@@ -384,6 +384,7 @@ class Compressor:
             context.transition_sn = headers.sn
         if news:
             context.news_sn = headers.sn
+            context.news_at = context.sent
         commit(context, spec, headers, encoded)
         return encoded, why
 

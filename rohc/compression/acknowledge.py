@@ -41,7 +41,10 @@ def apply(
         return
     sn = _matching_sn(context, spec, feedback)
     if feedback.ack_type == AckType.ACK and sn >= 0:
-        _acknowledged(context, spec, sn)
+        if spec.own_sn:
+            _acknowledged(context, spec, sn)
+        else:
+            _acknowledged_by_age(context, spec, sn, feedback)
     if feedback.protected:
         _move(context, spec, feedback, settings, sn)
     if feedback.jitter >= 0 and feedback.protected:
@@ -88,14 +91,48 @@ def _acknowledged(context: CompressorContext, spec: Spec, sn: int) -> None:
     distance = (headers.sn - sn) & mask
     if spec.own_sn and distance <= (headers.sn - context.sn_floor) & mask:
         context.sn_floor = sn
+    _drop_older(context, sn, mask)
+    if context.news_sn < 0 or distance > (headers.sn - context.news_sn) & mask:
+        return
+    _settle(context)
+
+
+def _acknowledged_by_age(
+    context: CompressorContext, spec: Spec, sn: int, feedback: Feedback
+) -> None:
+    """The same where the SNs are the source's own.
+
+    A source may repeat them or go back, and the ACK may be late: it is taken for the first of the
+    packets that it can mean.
+    """
+    bits = (1 << min(feedback.sn_bits, 32)) - 1 & spec.sn_mask
+    age = context.age_of(feedback.sn, bits)
+    if age < 0:
+        return
+    if context.mode != Mode.RELIABLE:
+        for window in (context.sn_window, context.timestamps):
+            window.keep(age + 1)
+        del context.timestamp_times[: -age - 1]
+        for tracker in context.trackers:
+            tracker.offsets.keep(age + 1)
+    elif context.recent.count(sn) == 1:
+        _drop_older(context, sn, spec.sn_mask)
+    if context.news_sn >= 0 and context.sent - age >= context.news_at:
+        _settle(context)
+
+
+def _drop_older(context: CompressorContext, sn: int, mask: int) -> None:
+    """No packet before the one with this SN gives the peer's reference any more."""
     context.sn_window.acknowledge(sn, mask)
     context.timestamps.acknowledge(sn, mask)
     if context.timestamps.values:
         del context.timestamp_times[: -len(context.timestamps.values)]
     for tracker in context.trackers:
         tracker.offsets.acknowledge(sn, mask)
-    if context.news_sn < 0 or distance > (headers.sn - context.news_sn) & mask:
-        return
+
+
+def _settle(context: CompressorContext) -> None:
+    """The peer knows everything."""
     context.ir_left = 0
     context.dyn_left = 0
     context.rtp_left = 0

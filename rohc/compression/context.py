@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from math import inf
 
 from rohc.channel import Mode
@@ -13,6 +14,10 @@ from rohc.headers.chain import Headers, IpHeader
 from rohc.profiles.spec import Spec
 
 __all__ = ["CompressorContext", "LevelTracker"]
+
+
+RECENT_PACKETS = 64
+"""For so many packets an ACK of an old SN is told from one of the same SN sent again."""
 
 
 class LevelTracker:
@@ -79,7 +84,10 @@ class CompressorContext:
         ir_left, dyn_left: how many more IR and IR-DYN packets are due.
         since_ir, since_fo: packets since the last refresh of all and of the dynamic fields.
         ir_at, fo_at: when these were, in seconds.
-        news_sn: the SN of the first packet that carried the latest change, -1 before it is sent.
+        news_sn: the SN of the first packet that carried the latest change, -1 before it is sent;
+            `news_at` is its number among those sent.
+        recent: the SNs of the last packets where they are the source's own, which may repeat them
+            or go back.
         sent: packets sent on this context.
         cce, cce_left: CCE(ON) or CCE(OFF), and how many more packets have that type (RFC 4019).
         coverage_run: packets in a row whose checksum coverage could have been left out.
@@ -124,9 +132,11 @@ class CompressorContext:
         "last_used",
         "long_crc",
         "mode",
+        "news_at",
         "news_sn",
         "now",
         "quiet",
+        "recent",
         "refresh_at",
         "reused",
         "rtp_left",
@@ -171,6 +181,8 @@ class CompressorContext:
         self.steady_key = b""
         self.refresh_at = inf
         self.news_sn = -1
+        self.news_at = 0
+        self.recent = array("I")
         self.quiet = 0
         self.reused = False
         self.cce = 0
@@ -203,6 +215,25 @@ class CompressorContext:
     def mode_field(self) -> int:
         """The Mode field of the next packet that has one; 0 cancels a mode transition."""
         return 0 if self.cancel_left else int(self.mode)
+
+    def remember_sn(self, sn: int) -> None:
+        """A packet with an SN of the source's own goes out."""
+        self.recent.append(sn)
+        if len(self.recent) > RECENT_PACKETS:
+            del self.recent[0]
+
+    def age_of(self, sn: int, mask: int) -> int:
+        """How many packets ago the SN was sent, the first time if it was repeated; -1 for never.
+
+        Args:
+            sn: the SN, or some of its bits.
+            mask: which bits count.
+        """
+        recent = self.recent
+        for place in range(len(recent)):
+            if (recent[place] ^ sn) & mask == 0:
+                return len(recent) - 1 - place
+        return -1
 
     def forget_stale(self) -> None:
         """The peer knows the last changes."""

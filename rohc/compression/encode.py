@@ -250,6 +250,8 @@ def commit(context: CompressorContext, spec: Spec, headers: Headers, encoded: En
     sn = headers.sn
     # RFC 3095 section 5.5.1.2: in R-mode only a 7- or 8-bit CRC makes a reference.
     reliable = context.mode == Mode.RELIABLE
+    if not spec.own_sn:
+        context.remember_sn(sn)
     if reliable and encoded.name in _NO_REFERENCE:
         context.headers = headers
         return

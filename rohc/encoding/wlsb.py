@@ -83,6 +83,11 @@ class Window:
                 return False
         return bool(self.values)
 
+    def keep(self, packets: int) -> None:
+        """Drop all but the last so many candidates, of which there is one per packet."""
+        del self.values[:-packets]
+        del self.numbers[:-packets]
+
     def acknowledge(self, number: int, mask: int) -> None:
         """Drop what is older than the packet with SN `number`, which the receiver verified.
 
