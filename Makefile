@@ -17,7 +17,7 @@ run: $(STAMP) ## make .venv, install, run the demo campaign, print its table
 	$(BIN)/testbed run
 
 test: $(DEV_STAMP) ## install what the tests need, and run them (no peers needed)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile $(PYTEST_ARGS)
 
 lint: $(DEV_STAMP) ## ruff: style and mistakes
 	$(BIN)/ruff check .
