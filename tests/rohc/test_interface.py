@@ -136,3 +136,76 @@ def test_profiles_may_be_given_as_numbers_or_names() -> None:
     assert channel.profiles == (rohc.Profile.UNCOMPRESSED, rohc.Profile.UDP)
     assert channel.allows(2)
     assert not channel.allows(1)
+
+
+# DESIGN: everything by keyword but the channel, and nothing that a caller does not expect ---------
+
+
+@pytest.mark.parametrize("kind", [Compressor, Decompressor])
+def test_all_settings_but_the_channel_are_keywords(kind: Any) -> None:
+    given = inspect.signature(kind).parameters
+    assert next(iter(given)) == "channel"
+    for name, parameter in given.items():
+        if name != "channel":
+            assert parameter.kind == inspect.Parameter.KEYWORD_ONLY
+            assert parameter.default is not inspect.Parameter.empty
+
+
+@pytest.mark.parametrize(
+    ("kind", "methods"),
+    [
+        (
+            Compressor,
+            {"compress", "compress_segments", "deliver_feedback", "queue_feedback", "last"},
+        ),
+        (Decompressor, {"decompress", "context_of"}),
+    ],
+)
+def test_the_doors_have_these_methods(kind: type, methods: set[str]) -> None:
+    assert {name for name in vars(kind) if not name.startswith("_")} == methods
+
+
+@pytest.mark.parametrize(
+    ("profile", "number"),
+    [
+        ("UNCOMPRESSED", 0),
+        ("RTP", 1),
+        ("UDP", 2),
+        ("ESP", 3),
+        ("IP", 4),
+        ("UDP_LITE_RTP", 7),
+        ("UDP_LITE", 8),
+    ],
+)
+def test_profiles_have_their_registered_numbers(profile: str, number: int) -> None:
+    assert rohc.Profile[profile] == number
+    assert isinstance(rohc.Profile[profile], int)
+
+
+def test_explain_takes_octets_and_perhaps_a_decompressor() -> None:
+    taken = parameters(rohc.explain)
+    assert list(taken)[:2] == ["data", "context"]
+    assert taken["context"] is None
+
+
+def test_what_was_chosen_is_told_with_its_reason() -> None:
+    compressor = Compressor(Channel())
+    assert compressor.last is None
+    compressor.compress(b"\x00no ip")
+    assert compressor.last is not None
+    assert compressor.last._fields == ("packet_type", "cid", "profile", "header_bytes", "why")
+    assert compressor.last.why
+
+
+def test_a_result_without_packet_says_so() -> None:
+    result = Decompressor(Channel()).decompress(b"\xf1\x07")
+    assert result == Decompressed(None, b"", b"\xf1\x07", "feedback", -1, -1, 0)
+
+
+def test_errors_say_which_context_and_carry_feedback_both_ways() -> None:
+    with pytest.raises(rohc.NoContext) as caught:
+        Decompressor(Channel()).decompress(b"\xf1\x07\xe5\x01\x02\x03")
+    assert caught.value.cid == 5
+    assert caught.value.feedback_received == b"\xf1\x07"
+    assert caught.value.feedback
+    assert RohcError("what").hint == ""
