@@ -404,6 +404,8 @@ class Compressor:
         context.coverage_run = 0
         context.cce = 2 if cfp else 3
         context.cce_left = self.settings.optimistic_repeats + 1
+        # This packet, not counted yet, does not tell; the next one does.
+        context.cce_at = context.sent + 2
         return True
 
     def _compressed_header(

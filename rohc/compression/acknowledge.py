@@ -94,7 +94,7 @@ def _acknowledged(context: CompressorContext, spec: Spec, sn: int) -> None:
     _drop_older(context, sn, mask)
     if context.news_sn < 0 or distance > (headers.sn - context.news_sn) & mask:
         return
-    _settle(context)
+    _settle(context, context.sent - distance)
 
 
 def _acknowledged_by_age(
@@ -118,7 +118,7 @@ def _acknowledged_by_age(
     elif context.recent.count(sn) == 1:
         _drop_older(context, sn, spec.sn_mask)
     if context.news_sn >= 0 and context.sent - age >= context.news_at:
-        _settle(context)
+        _settle(context, context.sent - age)
 
 
 def _drop_older(context: CompressorContext, sn: int, mask: int) -> None:
@@ -131,14 +131,15 @@ def _drop_older(context: CompressorContext, sn: int, mask: int) -> None:
         tracker.offsets.acknowledge(sn, mask)
 
 
-def _settle(context: CompressorContext) -> None:
-    """The peer knows everything."""
+def _settle(context: CompressorContext, packet: int) -> None:
+    """The peer knows everything that the packet with this number among those sent told."""
     context.ir_left = 0
     context.dyn_left = 0
     context.rtp_left = 0
     context.stride_left = 0
     context.csrc_left = 0
-    context.cce_left = 0
+    if packet >= context.cce_at:
+        context.cce_left = 0
     context.forget_stale()
     for tracker in context.trackers:
         tracker.settle()

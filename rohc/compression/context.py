@@ -89,7 +89,8 @@ class CompressorContext:
         recent: the SNs of the last packets where they are the source's own, which may repeat them
             or go back.
         sent: packets sent on this context.
-        cce, cce_left: CCE(ON) or CCE(OFF), and how many more packets have that type (RFC 4019).
+        cce, cce_left: CCE(ON) or CCE(OFF), and how many more packets have that type (RFC 4019);
+            where an IR or IR-DYN packet made it necessary, `cce_at` is the first that can.
         coverage_run: packets in a row whose checksum coverage could have been left out.
         long_crc: this packet must have a CRC of 7 or 8 bits.
         stale: headers before the last changes, which a peer may go on with that missed them, and
@@ -117,6 +118,7 @@ class CompressorContext:
         "always_long_crc",
         "cancel_left",
         "cce",
+        "cce_at",
         "cce_left",
         "cid",
         "cid_octets",
@@ -187,6 +189,7 @@ class CompressorContext:
         self.reused = False
         self.cce = 0
         self.cce_left = 0
+        self.cce_at = 0
         self.coverage_run = 0
         self.long_crc = False
         self.stale: list[Headers] = []

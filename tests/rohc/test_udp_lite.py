@@ -19,7 +19,7 @@ def packet(number: int, coverage: int | None, octets: int = 5) -> bytes:
     datagram = udp(rtp + bytes(octets), destination_port=5004, checksum=1 + number)
     covered = len(datagram) if coverage is None else coverage
     datagram = datagram[:4] + covered.to_bytes(2, "big") + datagram[6:]
-    return ipv4(datagram, protocol=136, identification=number, ttl=64 - number // 30 * 2)
+    return ipv4(datagram, protocol=136, identification=number, ttl=(64 - number // 30 * 2) % 256)
 
 
 def carry(
@@ -114,3 +114,15 @@ def test_a_cce_octet_in_another_profile_is_malformed() -> None:
         decompressor.decompress(compressor.compress(ipv4(udp(b"x"), identification=number)))
     with pytest.raises(MalformedPacket):
         decompressor.decompress(b"\xf9" + compressor.compress(ipv4(udp(b"x"), identification=8)))
+
+
+@pytest.mark.parametrize("mode", "OR")
+@pytest.mark.parametrize("jump", range(4, 16))
+def test_an_ack_of_an_ir_dyn_packet_does_not_end_what_only_a_cce_packet_tells(
+    mode: str, jump: int
+) -> None:
+    packets = []
+    for number in range(24):
+        sn = number + (0x7FFF if number >= jump else 0)
+        packets.append(packet(sn, 8 + number if number < 6 else None))
+    carry(packets, mode, rtp=True)
