@@ -1,0 +1,88 @@
+"""Who looks on while a run goes: at the HSE, on the wire, and what is in flight."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from esp import keying
+from testbed.hse import HsePort, Passage, ServerObserver, Way
+from testbed.results import (
+    EspSaTable,
+    RunCapture,
+)
+from testbed.ue.messages import Exchange
+from testbed.ue.session import UeSession, WireObserver
+
+__all__ = ["HseWatch", "InFlight", "WireWatch"]
+
+
+class InFlight:
+    """What is on its way just now: the comment of its packets, and who marks its stages."""
+
+    def __init__(self) -> None:
+        self.configuration = ""
+        self.what = ""
+        self.exchange: Exchange | None = None
+
+    @property
+    def note(self) -> str:
+        """Whose a packet is, so that a capture explains itself."""
+        if self.exchange is None:
+            what = self.what or "key exchange"
+            return f"{self.configuration}: {what}" if self.configuration else ""
+        return f"{self.configuration}: message {self.exchange.message.index}"
+
+
+class HseWatch(ServerObserver):
+    """Our own HSE's side of a run: its datagrams, and the passage of the message in flight."""
+
+    def __init__(self, in_flight: InFlight) -> None:
+        self._in_flight = in_flight
+        self.capture: RunCapture | None = None
+        self.addresses: dict[HsePort, tuple[str, int]] = {}
+
+    def passed(self, passage: Passage) -> None:
+        """See `ServerObserver.passed`."""
+        if self._in_flight.exchange is not None:
+            self._in_flight.exchange.passed_hse(passage)
+
+    def datagram(self, way: Way, port: HsePort, data: bytes, peer: tuple[str, int]) -> None:
+        """See `ServerObserver.datagram`."""
+        if self.capture is None:
+            return
+        own, note = self.addresses[port], self._in_flight.note
+        if way is Way.IN:
+            self.capture.hse_packet(data, peer, own, uplink=True, note=note)
+        else:
+            self.capture.hse_packet(data, own, peer, uplink=False, note=note)
+
+
+class WireWatch(WireObserver):
+    """The UE's side of a run: what its socket sends and receives, and its keys."""
+
+    def __init__(self, in_flight: InFlight, capture: RunCapture, key_table: Path | None) -> None:
+        self._in_flight = in_flight
+        self._capture = capture
+        self._table = None if key_table is None else EspSaTable(key_table)
+
+    def close(self) -> None:
+        """Close the key table."""
+        if self._table is not None:
+            self._table.close()
+
+    def sent(self, session: UeSession, data: bytes, at: float) -> None:
+        """See `WireObserver.sent`."""
+        hse, note = (session.hse.host, session.port), self._in_flight.note
+        self._capture.ue_packet(data, session.local_address, hse, uplink=True, at=at, note=note)
+
+    def received(self, session: UeSession, data: bytes, at: float) -> None:
+        """See `WireObserver.received`."""
+        hse, note = (session.hse.host, session.port), self._in_flight.note
+        self._capture.ue_packet(data, hse, session.local_address, uplink=False, at=at, note=note)
+
+    def keyed(self, keys: keying.Session) -> None:
+        """See `WireObserver.keyed`."""
+        if self._table is None:
+            return
+        for one in (keys.outbound, keys.inbound):
+            self._table.add(one.spi, keys.suite, one.key, one.salt, integrity_key=one.integrity_key)
