@@ -201,7 +201,7 @@ def test_feedback_over_an_association_that_ends_is_counted_and_raises_nothing() 
     assert session.tunnel is not None
     assert device.stack.protection is not None
     garbage = device.stack.protection
-    unit = Unit(data=b"\x7a" + bytes(9), next_header=esp.NEXT_HEADER_ROHC)
-    garbage.down(unit, lab.now)  # no context for it: the decompressor asks for one
+    unit = Unit(data=b"\xe5\x7a" + bytes(9), next_header=esp.NEXT_HEADER_ROHC)
+    garbage.down(unit, lab.now)  # CID 5 has no context: the decompressor asks for one
     assert lab.send(HsePort.ESP, unit.data) == []
     assert lab.rejected["esp", "decompression-failed"] == 1
