@@ -37,6 +37,7 @@ __all__ = [
     "build_udp_packet",
     "internet_checksum",
     "packed_address",
+    "parse_udp_datagram",
     "parse_udp_packet",
     "swap_endpoints",
     "udp_checksum",
@@ -353,6 +354,24 @@ def build_udp_datagram(
     ports_and_length = _UDP.pack(source_port, destination_port, length, 0)[:6]
     checksum = udp_checksum(source, destination, ports_and_length + b"\0\0" + payload)
     return ports_and_length + _WORD.pack(checksum) + payload
+
+
+def parse_udp_datagram(datagram: bytes) -> tuple[int, int, bytes]:
+    """Source port, destination port and payload of a UDP datagram, as transport mode carries it.
+
+    Its checksum is not looked at: it covers addresses that a NAT has changed, and the ICV protects
+    the datagram (RFC 3948 section 3.1.2).
+
+    Raises:
+        PacketError: with ``reason`` ``truncated`` or ``bad-length``.
+
+    """
+    if len(datagram) < UDP_HEADER_BYTES:
+        raise PacketError("truncated", f"{len(datagram)} octets are less than a UDP header")
+    source_port, destination_port, length, _ = _UDP.unpack_from(datagram)
+    if not UDP_HEADER_BYTES <= length <= len(datagram):
+        raise PacketError("bad-length", f"UDP length {length} in {len(datagram)} octets")
+    return source_port, destination_port, datagram[UDP_HEADER_BYTES:length]
 
 
 def build_udp_packet(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import Protocol
 
-from testbed.packets import UDP_HEADER_BYTES, InnerPacket, PacketError
+from testbed.packets import UDP_HEADER_BYTES, InnerPacket, parse_udp_datagram
 
 __all__ = [
     "Application",
@@ -71,16 +71,12 @@ def datagram_request(identity: str, datagram: bytes) -> Request:
     Its checksum covers addresses that a NAT has changed: it is not looked at, as RFC 3948 section
     3.1.2 allows for UDP.
     """
-    if len(datagram) < UDP_HEADER_BYTES:
-        raise PacketError("truncated", f"{len(datagram)} octets are less than a UDP header")
-    length = int.from_bytes(datagram[4:6], "big")
-    if not UDP_HEADER_BYTES <= length <= len(datagram):
-        raise PacketError("bad-length", f"UDP length {length} in {len(datagram)} octets")
+    source_port, destination_port, payload = parse_udp_datagram(datagram)
     return Request(
         identity=identity,
-        payload=datagram[UDP_HEADER_BYTES:length],
-        source_port=int.from_bytes(datagram[0:2], "big"),
-        destination_port=int.from_bytes(datagram[2:4], "big"),
+        payload=payload,
+        source_port=source_port,
+        destination_port=destination_port,
     )
 
 

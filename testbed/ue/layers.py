@@ -34,6 +34,7 @@ from testbed.packets import (
     InnerPacket,
     PacketError,
     build_udp_datagram,
+    parse_udp_datagram,
     parse_udp_packet,
 )
 from testbed.results.records import Stage
@@ -164,13 +165,7 @@ class InnerDatagrams(StackLayer):
 
     def up(self, unit: Unit, now: float) -> None:
         """Take the payload out of the datagram."""
-        datagram = unit.data
-        if len(datagram) < UDP_HEADER_BYTES:
-            raise PacketError("truncated", f"{len(datagram)} octets are less than a UDP header")
-        length = int.from_bytes(datagram[4:6], "big")
-        if not UDP_HEADER_BYTES <= length <= len(datagram):
-            raise PacketError("bad-length", f"UDP length {length} in {len(datagram)} octets")
-        unit.data = datagram[UDP_HEADER_BYTES:length]
+        _, _, unit.data = parse_udp_datagram(unit.data)
         unit.counts[Layer.INNER_UDP] = UDP_HEADER_BYTES
         unit.counts[Layer.APPLICATION] = len(unit.data)
 
