@@ -3,7 +3,9 @@
 Come here to read a YAML file (`load_bench`), to build a description from options alone (`Bench`),
 or to publish its JSON Schema (`bench_schema`). On the shelves:
 
-- ``description.py``    the models: module, HSE, traffic, matrix; and what may not be combined
+- ``description.py``    the whole: HSE, traffic, matrix; and what may not be combined
+- ``module.py``         the module under test, and how it is set up
+- ``loading.py``        read from a file and from options, mistakes told with their lines
 - ``protection.py``     how ESP may be used: allowed suites, lifetimes, recovery
 - ``configuration.py``  one cell of the matrix: security, suite and compression, and its name
 - ``source.py``         YAML with the line of each key, for errors that point at the mistake
@@ -19,15 +21,12 @@ from testbed.bench.configuration import (
 from testbed.bench.description import (
     Bench,
     HseDescription,
-    ModuleDescription,
     Pace,
-    PowerSavingDescription,
     RohcDescription,
     TrafficDescription,
-    bench_schema,
-    load_bench,
-    validate_bench,
 )
+from testbed.bench.loading import bench_schema, load_bench, validate_bench
+from testbed.bench.module import ModuleDescription, PowerSavingDescription
 from testbed.bench.protection import (
     POLICIES,
     LifetimeDescription,

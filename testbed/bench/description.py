@@ -1,14 +1,11 @@
-"""The bench description and its validation.
+"""The bench description: which module, which HSE, which traffic, which configurations.
 
-A description says which module, which HSE, which traffic, which configurations. It comes from a
-YAML file, from options, or from both: the file first, then ``TESTBED_*`` environment variables,
-then options (the command line merges them and calls `validate_bench`).
+How it is read from a file and from options is in `testbed.bench.loading`.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -21,35 +18,27 @@ from pydantic import (
     Field,
     PlainSerializer,
     SecretStr,
-    ValidationError,
     WithJsonSchema,
     model_validator,
 )
 
 import esp
 from esp.suites import EVERY_SUITE
-from firmware_bridge.virtual import ModuleSettings
 from testbed.bench.configuration import DEFAULT_MATRIX, Compression, Configuration, Security
 from testbed.bench.model import Model
+from testbed.bench.module import ModuleDescription
 from testbed.bench.protection import LifetimeDescription, PolicyField, RecoveryDescription
-from testbed.bench.source import Location, YamlSource, read_yaml
 from testbed.bench.timing import Timing, random_octets
 from testbed.clock import MAX_TIME_SCALE, TimeKind
 from testbed.compression import FeedbackWay, RohcMode, RohcSettings
-from testbed.errors import UsageError
 
 __all__ = [
     "SCHEMA_VERSION",
     "Bench",
     "HseDescription",
-    "ModuleDescription",
     "Pace",
-    "PowerSavingDescription",
     "RohcDescription",
     "TrafficDescription",
-    "bench_schema",
-    "load_bench",
-    "validate_bench",
 ]
 
 SCHEMA_VERSION = 1
@@ -114,63 +103,6 @@ ConfigurationField = Annotated[
     BeforeValidator(_configuration),
     PlainSerializer(lambda configuration: configuration.name, return_type=str),
 ]
-
-
-class PowerSavingDescription(Model):
-    """What the module asks the network for."""
-
-    psm: bool = True
-    """Ask for power saving mode (AT+CPSMS)."""
-    active_time_s: float = Field(default=4.0, ge=0, le=11160)
-    """T3324: how long the module stays reachable after it is released, in seconds."""
-    periodic_tau_s: float = Field(default=86400.0, ge=2, le=35712000)
-    """T3412 extended: period of the tracking area update, in seconds."""
-    edrx_cycle_s: float | None = Field(default=None, gt=0, le=10485.76)
-    """eDRX cycle to ask for, in seconds; none asks for no eDRX."""
-
-
-class ModuleDescription(Model):
-    """The NB-IoT module: which family, on which port, and how it is set up."""
-
-    family: str = "bc66"
-    """The module's family; `testbed run --help` lists those there are."""
-    port: str = "virtual:bc66"
-    """``/dev/ttyUSB0``, ``rfc2217://host:port``, ``socket://host:port`` or ``virtual:FAMILY``."""
-    baudrate: int = Field(default=115200, ge=300, le=4_000_000)
-    """Line speed in bit/s; a virtual module ignores it."""
-    apn: str | None = Field(default=None, max_length=99)
-    """Access point name; none keeps what the module has."""
-    attach_timeout_s: float = Field(default=180.0, gt=0, le=3600)
-    """How long the module may take to register, in seconds."""
-    power_saving: PowerSavingDescription = PowerSavingDescription()
-    """PSM and eDRX."""
-    release_assistance: Literal["none", "after-uplink", "after-downlink"] = "after-downlink"
-    """What each message tells the network: nothing, no more data at all, or one answer expected."""
-    max_payload: int | None = Field(default=None, ge=1, le=1500)
-    """Largest UDP payload the module's socket takes, in octets; none uses the family's figure."""
-    virtual: ModuleSettings | None = None
-    """Settings of a virtual module: coverage, network timers, loss; only with a virtual port."""
-
-    @property
-    def is_virtual(self) -> bool:
-        """True when the port is a virtual module."""
-        return self.port.startswith("virtual:")
-
-    @model_validator(mode="after")
-    def _port_and_family_agree(self) -> ModuleDescription:
-        if self.is_virtual:
-            named = self.port.removeprefix("virtual:")
-            if named != self.family:
-                raise ValueError(
-                    f"port {self.port!r} is a virtual {named or '(nothing)'}, the family is "
-                    f"{self.family!r}: name the same family twice"
-                )
-        elif self.virtual is not None:
-            raise ValueError(
-                f"'virtual' settings with the real port {self.port!r}: remove them, "
-                f"or use port: virtual:{self.family}"
-            )
-        return self
 
 
 _HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):\d+")
@@ -373,132 +305,3 @@ class Bench(Model):
             return self.rohc.settings
         first_sn = int.from_bytes(self.random("rohc")(2), "big")
         return replace(self.rohc.settings, first_sn=first_sn)
-
-
-def bench_schema() -> dict[str, Any]:
-    """The JSON Schema of a bench description, for editors."""
-    schema = Bench.model_json_schema()
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "BEST testbed bench description"
-    return schema
-
-
-def load_bench(path: Path, overrides: Mapping[str, Any] | None = None) -> Bench:
-    """Read a bench description.
-
-    Args:
-        path: the YAML file. Relative paths in it are relative to its folder.
-        overrides: values that beat the file's, nested as in the file.
-
-    Raises:
-        UsageError: unreadable, no YAML, or against the format; names the file, the line, the
-            mistake and what is allowed.
-    """
-    source = read_yaml(path)
-    if source.data is None:
-        raise UsageError(f"{path}: the file is empty", hint="See docs/bench.md for an example.")
-    if not isinstance(source.data, dict):
-        raise UsageError(
-            f"{path}:1: a bench description is a mapping of keys to values",
-            hint=f"Known keys: {', '.join(Bench.model_fields)}.",
-        )
-    data = _merged(source.data, overrides or {})
-    bench = validate_bench(data, source=source)
-    traffic, hse = bench.traffic, bench.hse
-    if traffic.capture is not None and _from_file(source.data, overrides, "traffic", "capture"):
-        traffic = traffic.model_copy(update={"capture": path.parent / traffic.capture})
-    if hse.secret_file is not None and _from_file(source.data, overrides, "hse", "secret_file"):
-        hse = hse.model_copy(update={"secret_file": path.parent / hse.secret_file})
-    return bench.model_copy(update={"traffic": traffic, "hse": hse})
-
-
-def validate_bench(data: Mapping[str, Any], *, source: YamlSource | None = None) -> Bench:
-    """Validate a description that is already a mapping.
-
-    Args:
-        data: nested as in the YAML file.
-        source: the file it came from, for the lines of mistakes; none when it came from options.
-
-    Raises:
-        UsageError: names where, the mistake and what is allowed.
-    """
-    try:
-        return Bench.model_validate(data)
-    except ValidationError as error:
-        raise _usage_error(error, source) from None
-
-
-def _usage_error(error: ValidationError, source: YamlSource | None) -> UsageError:
-    sentences = []
-    hint: str | None = None
-    for detail in error.errors(include_url=False, include_input=False):
-        location: Location = tuple(detail["loc"])
-        kind = detail["type"]
-        dotted = ".".join(str(part) for part in location)
-        if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-            allowed = _allowed_keys(location[:-1])
-            sentence = f"unknown key {dotted!r}"
-            hint = hint or (f"Known keys here: {', '.join(allowed)}." if allowed else None)
-        elif kind == "value_error":
-            reason = detail["ctx"]["error"]
-            sentence = f"{dotted}: {reason}" if dotted else str(reason)
-        else:
-            message = detail["msg"]
-            sentence = f"{dotted}: {message[0].lower()}{message[1:]}"
-        if source is not None:
-            line = source.line(location)
-            where = f"{source.path}:{line}" if line is not None else str(source.path)
-            sentence = f"{where}: {sentence}"
-        sentences.append(sentence)
-    return UsageError("\n".join(sentences), hint=hint)
-
-
-def _allowed_keys(location: Location) -> list[str]:
-    """The keys that may stand at this place of a description."""
-    schema = Bench.model_json_schema()
-    definitions: dict[str, Any] = schema.get("$defs", {})
-
-    def resolve(node: dict[str, Any]) -> dict[str, Any]:
-        for option in [node, *node.get("anyOf", []), *node.get("allOf", [])]:
-            reference = option.get("$ref")
-            if reference is not None:
-                found: dict[str, Any] = definitions[reference.rpartition("/")[2]]
-                return found
-        return node
-
-    node: dict[str, Any] = schema
-    for part in location:
-        if not isinstance(part, str):
-            return []
-        node = resolve(node.get("properties", {}).get(part, {}))
-    return list(node.get("properties", {}))
-
-
-def _merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in overrides.items():
-        below = merged.get(key)
-        if isinstance(value, Mapping) and isinstance(below, Mapping):
-            merged[key] = _merged(below, value)
-        else:
-            merged[key] = value
-    return merged
-
-
-def _from_file(data: Mapping[str, Any], overrides: Mapping[str, Any] | None, *path: str) -> bool:
-    """Whether a value is the file's own, and not an override's."""
-    return _stands_in(data, *path) and not _stands_in(overrides, *path)
-
-
-def _stands_in(data: Mapping[str, Any] | None, *path: str) -> bool:
-    node: Any = data
-    for part in path:
-        if not isinstance(node, Mapping) or part not in node:
-            return False
-        node = node[part]
-    return True
-
-
-def schema_text() -> str:
-    """The JSON Schema as it is published, in one stable form."""
-    return json.dumps(bench_schema(), indent=2, sort_keys=True) + "\n"

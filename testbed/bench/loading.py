@@ -1,0 +1,149 @@
+"""A bench description read from its file and from options, and its mistakes told with their lines.
+
+The file first, then ``TESTBED_*`` environment variables, then options: the command line merges
+these into overrides. The JSON Schema for editors is here, too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from testbed.bench.description import Bench
+from testbed.bench.source import Location, YamlSource, read_yaml
+from testbed.errors import UsageError
+
+__all__ = ["bench_schema", "load_bench", "schema_text", "validate_bench"]
+
+
+def bench_schema() -> dict[str, Any]:
+    """The JSON Schema of a bench description, for editors."""
+    schema = Bench.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "BEST testbed bench description"
+    return schema
+
+
+def load_bench(path: Path, overrides: Mapping[str, Any] | None = None) -> Bench:
+    """Read a bench description.
+
+    Args:
+        path: the YAML file. Relative paths in it are relative to its folder.
+        overrides: values that beat the file's, nested as in the file.
+
+    Raises:
+        UsageError: unreadable, no YAML, or against the format; names the file, the line, the
+            mistake and what is allowed.
+    """
+    source = read_yaml(path)
+    if source.data is None:
+        raise UsageError(f"{path}: the file is empty", hint="See docs/bench.md for an example.")
+    if not isinstance(source.data, dict):
+        raise UsageError(
+            f"{path}:1: a bench description is a mapping of keys to values",
+            hint=f"Known keys: {', '.join(Bench.model_fields)}.",
+        )
+    data = _merged(source.data, overrides or {})
+    bench = validate_bench(data, source=source)
+    traffic, hse = bench.traffic, bench.hse
+    if traffic.capture is not None and _from_file(source.data, overrides, "traffic", "capture"):
+        traffic = traffic.model_copy(update={"capture": path.parent / traffic.capture})
+    if hse.secret_file is not None and _from_file(source.data, overrides, "hse", "secret_file"):
+        hse = hse.model_copy(update={"secret_file": path.parent / hse.secret_file})
+    return bench.model_copy(update={"traffic": traffic, "hse": hse})
+
+
+def validate_bench(data: Mapping[str, Any], *, source: YamlSource | None = None) -> Bench:
+    """Validate a description that is already a mapping.
+
+    Args:
+        data: nested as in the YAML file.
+        source: the file it came from, for the lines of mistakes; none when it came from options.
+
+    Raises:
+        UsageError: names where, the mistake and what is allowed.
+    """
+    try:
+        return Bench.model_validate(data)
+    except ValidationError as error:
+        raise _usage_error(error, source) from None
+
+
+def _usage_error(error: ValidationError, source: YamlSource | None) -> UsageError:
+    sentences = []
+    hint: str | None = None
+    for detail in error.errors(include_url=False, include_input=False):
+        location: Location = tuple(detail["loc"])
+        kind = detail["type"]
+        dotted = ".".join(str(part) for part in location)
+        if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+            allowed = _allowed_keys(location[:-1])
+            sentence = f"unknown key {dotted!r}"
+            hint = hint or (f"Known keys here: {', '.join(allowed)}." if allowed else None)
+        elif kind == "value_error":
+            reason = detail["ctx"]["error"]
+            sentence = f"{dotted}: {reason}" if dotted else str(reason)
+        else:
+            message = detail["msg"]
+            sentence = f"{dotted}: {message[0].lower()}{message[1:]}"
+        if source is not None:
+            line = source.line(location)
+            where = f"{source.path}:{line}" if line is not None else str(source.path)
+            sentence = f"{where}: {sentence}"
+        sentences.append(sentence)
+    return UsageError("\n".join(sentences), hint=hint)
+
+
+def _allowed_keys(location: Location) -> list[str]:
+    """The keys that may stand at this place of a description."""
+    schema = Bench.model_json_schema()
+    definitions: dict[str, Any] = schema.get("$defs", {})
+
+    def resolve(node: dict[str, Any]) -> dict[str, Any]:
+        for option in [node, *node.get("anyOf", []), *node.get("allOf", [])]:
+            reference = option.get("$ref")
+            if reference is not None:
+                found: dict[str, Any] = definitions[reference.rpartition("/")[2]]
+                return found
+        return node
+
+    node: dict[str, Any] = schema
+    for part in location:
+        if not isinstance(part, str):
+            return []
+        node = resolve(node.get("properties", {}).get(part, {}))
+    return list(node.get("properties", {}))
+
+
+def _merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in overrides.items():
+        below = merged.get(key)
+        if isinstance(value, Mapping) and isinstance(below, Mapping):
+            merged[key] = _merged(below, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _from_file(data: Mapping[str, Any], overrides: Mapping[str, Any] | None, *path: str) -> bool:
+    """Whether a value is the file's own, and not an override's."""
+    return _stands_in(data, *path) and not _stands_in(overrides, *path)
+
+
+def _stands_in(data: Mapping[str, Any] | None, *path: str) -> bool:
+    node: Any = data
+    for part in path:
+        if not isinstance(node, Mapping) or part not in node:
+            return False
+        node = node[part]
+    return True
+
+
+def schema_text() -> str:
+    """The JSON Schema as it is published, in one stable form."""
+    return json.dumps(bench_schema(), indent=2, sort_keys=True) + "\n"
