@@ -21,7 +21,7 @@
         |       WrongSelector
         +-- KeyingRejected         a message of the key exchange
             +-- MalformedMessage, UnknownIdentity, AuthenticationFailed, OfferRefused, Busy,
-                UnexpectedMessage, PeerRefused
+                UnexpectedMessage, PeerRefused, NoVector, ResynchronisationFailed
 
 Nothing that a remote party sends raises anything else. Every remote error has a ``reason`` from
 :class:`Reason`: short, stable, fit for a metric label. No error text holds a key, a secret, a salt
@@ -49,6 +49,7 @@ __all__ = [
     "MalformedInner",
     "MalformedLocalPacket",
     "MalformedMessage",
+    "NoVector",
     "NotEsp",
     "OfferRefused",
     "OutsideWindow",
@@ -59,6 +60,7 @@ __all__ = [
     "RemoteError",
     "Replayed",
     "ReservedSpi",
+    "ResynchronisationFailed",
     "SequenceExhausted",
     "StoreBusy",
     "StoreDamaged",
@@ -98,6 +100,12 @@ class Reason(StrEnum):
     BUSY = "busy"  # the table of half-open sessions is full
     UNEXPECTED_MESSAGE = "unexpected-message"  # a message for another exchange or another role
     PEER_REFUSED = "peer-refused"  # an unauthenticated notice that the peer refused: a hint only
+    # with AKA
+    NO_VECTOR = "no-vector"  # the source of authentication vectors has none, or did not answer
+    SYNCHRONISATION_FAILURE = "synchronisation-failure"  # the USIM saw the SQN, or a later one
+    RESYNCHRONISATION_FAILED = "resynchronisation-failed"  # AUTS is not the USIM's, or came again
+    CHALLENGE_REFUSED = "challenge-refused"  # the USIM says that AUTN is not its home network's
+    USIM_UNAVAILABLE = "usim-unavailable"  # the UE says that its USIM did not answer
 
 
 class EspError(Exception):
@@ -325,6 +333,18 @@ class UnexpectedMessage(KeyingRejected):
     """A well-formed message of another exchange, or for the other role."""
 
     reason = Reason.UNEXPECTED_MESSAGE
+
+
+class NoVector(KeyingRejected):
+    """The source of authentication vectors has none for this identity, or did not answer."""
+
+    reason = Reason.NO_VECTOR
+
+
+class ResynchronisationFailed(KeyingRejected):
+    """AUTS does not verify, or an exchange was synchronised once already."""
+
+    reason = Reason.RESYNCHRONISATION_FAILED
 
 
 class PeerRefused(KeyingRejected):
