@@ -168,6 +168,14 @@ class CellularModule(AtModule):
             await self.ask("radio_off")
         self._lose_sockets("detached")
 
+    async def sim_state(self) -> str:
+        """See `Module.sim_state`: AT+CPIN?."""
+        try:
+            response = await self.ask("sim_state")
+        except CommandFailed as error:
+            return CME_ERRORS.get(error.code or -1, f"AT+CPIN? was answered {error.text}")
+        return after_colon(response.lines[0]) if response.lines else ""
+
     async def operator(self) -> str:
         """See `Module.operator`: AT+COPS? in digits."""
         await self._optional("operator_as_digits", "")
@@ -214,11 +222,7 @@ class CellularModule(AtModule):
     async def _wait_for_sim(self) -> None:
         deadline = self._loop.time() + SIM_PATIENCE_S
         while True:
-            try:
-                response = await self.ask("sim_state")
-                state = after_colon(response.lines[0]) if response.lines else ""
-            except CommandFailed as error:
-                state = CME_ERRORS.get(error.code or -1, f"AT+CPIN? was answered {error.text}")
+            state = await self.sim_state()
             if state == "READY":
                 return
             if state.startswith(("SIM PIN", "SIM PUK", "PH-")) or self._loop.time() >= deadline:

@@ -239,6 +239,10 @@ class Module(ABC):
         """Reboot the module and wait until it answers again. Sockets and settings are gone."""
         raise NotSupported(self.family, "reset")
 
+    async def sim_state(self) -> str:
+        """What the SIM is: `READY`, or what the module says instead."""
+        raise NotSupported(self.family, "state of the SIM")
+
     async def operator(self) -> str:
         """The serving network's code (MCC and MNC, e.g. `23003`), "" without one."""
         raise NotSupported(self.family, "operator")

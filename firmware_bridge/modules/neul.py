@@ -15,10 +15,9 @@ from firmware_bridge.errors import (
     ModuleError,
     ModuleTimeout,
     NotSupported,
-    SimNotReady,
     UnexpectedAnswer,
 )
-from firmware_bridge.modules.cellular import SIM_PATIENCE_S, CellularModule, plain_text
+from firmware_bridge.modules.cellular import CellularModule, plain_text
 from firmware_bridge.modules.events import PsmEntered, PsmLeft, UnknownEvent
 from firmware_bridge.modules.records import (
     Identity,
@@ -151,19 +150,15 @@ class NeulModule(CellularModule):
 
     # -- attaching -------------------------------------------------------------------------------
 
-    async def _wait_for_sim(self) -> None:
-        deadline = self._loop.time() + SIM_PATIENCE_S
-        while True:
-            try:
-                response = await self.ask("imsi")
-                if any(line.isdigit() for line in response.lines):
-                    return
-                state = " ".join(response.lines) or "no identity"
-            except CommandFailed as error:
-                state = CME_ERRORS.get(error.code or -1, error.text)
-            if self._loop.time() >= deadline:
-                raise SimNotReady(state)
-            await self._notice(1.0)
+    async def sim_state(self) -> str:
+        """See `Module.sim_state`: the SIM is there when AT+CIMI answers digits."""
+        try:
+            response = await self.ask("imsi")
+        except CommandFailed as error:
+            return CME_ERRORS.get(error.code or -1, f"AT+CIMI was answered {error.text}")
+        if any(line.isdigit() for line in response.lines):
+            return "READY"
+        return "AT+CIMI was answered without digits"
 
     async def _set_apn(self, apn: str) -> None:
         for line in (await self.ask("read_contexts")).lines:

@@ -8,16 +8,19 @@ name                  what was noticed
 ``sim-lost``          the SIM is out, or can't be used
 ``network-lost``      the module is not registered any more, or has no address
 ``silent``            no answer to a command within its time
-``garbage``           octets that are no line, `GARBAGE_LINES` times, or an unreadable answer
+``garbage``           octets that are no line, `GARBAGE_LINES` times or in an answer's place
 ``flood``             lines that nobody had asked for, `FLOOD_LINES` of them
 ``refused``           message after message was refused, for whatever reason
 ====================  ===========================================================================
 
 Several may show at once (a module that vanishes was rebooted, too): the one that stands highest in
-this table is kept.
+this table is kept. A flood that goes on is the same one, and noted once. A module that is on its
+way to the network has not lost it: that is noted only once `attached` was said.
 """
 
 from __future__ import annotations
+
+from math import inf
 
 from firmware_bridge import (
     Detached,
@@ -56,6 +59,9 @@ FLOOD_LINES = 20
 GARBAGE_LINES = 3
 """So often something that is no line since the last message: once is usual when a module wakes."""
 
+FLOOD_PAUSE_S = 10.0
+"""After so long without an unasked line a flood is over: what comes then is another one."""
+
 REFUSED_MESSAGES = 2
 """So many messages in a row that the module did not send are a fault, whatever it answered."""
 
@@ -77,6 +83,9 @@ class FaultWatch:
         """The gravest fault since `clear`."""
         self.since: float = 0.0
         """When the first one was noticed, by the loop's clock."""
+        self._attached = False
+        self._flooded_at: float | None = None
+        self._garbage_at = -inf
         self._garbage = self._lines = self._refused = 0
 
     def event(self, event: ModuleEvent) -> None:
@@ -89,24 +98,53 @@ class FaultWatch:
             case SimChanged() if event.state != "READY":
                 self.note("sim-lost", event.at)
             case RegistrationChanged() if not event.registration.registered:
-                self.note("network-lost", event.at)
+                self._network_lost(event.at)
             case NetworkContextLost():
-                self.note("network-lost", event.at)
+                self._network_lost(event.at)
             case NoiseRead(garbage=True):
+                self._garbage_at = event.at
                 self._garbage += 1
                 if self._garbage >= GARBAGE_LINES:
                     self.note("garbage", event.at)
             case NoiseRead():
-                self._lines += 1
-                if self._lines >= FLOOD_LINES:
-                    self.note("flood", event.at)
+                self._unasked(event.at)
+
+    def _network_lost(self, at: float) -> None:
+        if self._attached:
+            self.note("network-lost", at)
+
+    def _unasked(self, at: float) -> None:
+        """A line came that nobody had asked for."""
+        if self._flooded_at is not None:
+            if at - self._flooded_at < FLOOD_PAUSE_S:
+                self._flooded_at = at
+                return
+            self._flooded_at = None
+            self._lines = 0
+        self._lines += 1
+        if self._lines >= FLOOD_LINES:
+            self._flooded_at = at
+            self.note("flood", at)
 
     def error(self, error: ModuleError, at: float) -> None:
         """Take an error of the module's driver, raised at ``at``; not each one is a fault."""
+        if isinstance(error, ModuleTimeout) and self.missed(at - error.waited_s, at):
+            return
         for kind, fault in _BY_ERROR:
             if isinstance(error, kind):
                 self.note(fault, at)
                 return
+
+    def missed(self, since: float, at: float) -> bool:
+        """What was waited for from ``since`` to ``at`` did not come.
+
+        Returns:
+            Whether garbage came in its place: a fault then.
+        """
+        if self._garbage_at < since:
+            return False
+        self.note("garbage", at)
+        return True
 
     def message(self, *, refused: bool, at: float) -> None:
         """A message is over at ``at``; whether the module did not send it."""
@@ -124,11 +162,13 @@ class FaultWatch:
             self.fault = fault
 
     def attached(self) -> None:
-        """The module is attached again, and heard: only what broke that off once more remains."""
+        """The module is attached, and heard: only what broke that off once more remains."""
         if self.fault not in ("line-lost", "rebooted"):
             self.clear()
+        self._attached = True
 
     def clear(self) -> None:
-        """All is well again."""
+        """What was noticed is dealt with, and the module on its way to be attached again."""
         self.fault = None
+        self._attached = False
         self._garbage = self._lines = self._refused = 0

@@ -203,7 +203,7 @@ async def open_module(
     on_line: Callable[[Module], None] | None = None,
     network: MemoryNetwork | None = None,
 ) -> AsyncIterator[ModuleLink]:
-    """The module that the description names, started.
+    """The module that the description names, its line opened.
 
     Args:
         bench: the description.
@@ -212,14 +212,13 @@ async def open_module(
         network: puts a virtual module in memory, on this network; on a pty by default.
 
     Raises:
-        firmware_bridge.ModuleError: port missing or busy, module silent, and so on.
+        firmware_bridge.ModuleError: port missing, busy, unreachable.
     """
     driver(bench.module.family)  # a family that nobody knows is named before anything is opened
     async with contextlib.AsyncExitStack() as stack:
         link = ModuleLink(await _line_opener(bench, network, stack), bench.module, on_line)
         stack.push_async_callback(link.close)
         await link.open()
-        await link.module.start()
         yield link
 
 

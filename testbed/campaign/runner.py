@@ -16,7 +16,7 @@ from firmware_bridge.virtual import MemoryNetwork
 from testbed.bench import Bench, Security
 from testbed.campaign.lab import Hse, open_hse, open_module
 from testbed.campaign.observers import HseWatch, InFlight, WireWatch
-from testbed.campaign.sending import SETTLE_TIMEOUT_S, Progress, Sender, radio_dict
+from testbed.campaign.sending import SETTLE_TIMEOUT_S, Progress, Sender
 from testbed.clock import TimeKind
 from testbed.hse import HsePort
 from testbed.results import (
@@ -188,12 +188,12 @@ class _Runner:
         bench = self._bench
         self._progress.phase(f"starting {bench.module.family} on {bench.module.port}")
         sender = self._sender
+        self._in_flight.configuration = bench.matrix[0].name
 
         async with open_module(bench, sender.watch, self._network) as link:
             sender.use(link)
+            await sender.start()
             module = link.module
-            granted = await sender.attach(module)
-            sender.address = await module.address()
             identity = {} if module.identity is None else asdict(module.identity)
             for name in ("imei", "iccid"):
                 if identity.get(name):
@@ -204,11 +204,10 @@ class _Runner:
                     "port": bench.module.port,
                     **identity,
                     "address": sender.address,
-                    "power_saving": asdict(granted),
+                    "power_saving": asdict(sender.granted),
                 },
-                radio=radio_dict(await module.radio()),
+                radio=await sender.radio_now(),
             )
-            sender.faults.clear()  # on its way to the network a module is not registered
             for number, configuration in enumerate(bench.matrix):
                 self._in_flight.configuration = configuration.name
                 await sender.restore_if_due(None, None)

@@ -16,6 +16,7 @@ from typing import Any
 from firmware_bridge import (
     Module,
     ModuleError,
+    ModuleSilent,
     NotSupported,
     PowerSaving,
     RadioReport,
@@ -95,9 +96,10 @@ class Sender:
         """The address that the network gave the module."""
         self.counts: Counter[str] = Counter()
         """What was counted over the run."""
+        self.granted = PowerSaving()
+        """The power saving that the network granted it."""
         self.release_assistance = _RELEASE_ASSISTANCE[bench.module.release_assistance]
         """What each message tells the network."""
-        self._active_time_s = 0.0
         self._answered_ever = False
         self._silent = 0
 
@@ -120,8 +122,33 @@ class Sender:
         if self.faults.fault is not None:
             self._write(self._fault_record(None))
 
-    async def attach(self, module: Module) -> PowerSaving:
-        """Ask for power saving, and attach; gives what the network granted."""
+    async def start(self) -> None:
+        """Start and attach the module for the first time; bring it back if it fails meanwhile.
+
+        Raises:
+            firmware_bridge.ModuleError: it never answered, it can't do what the bench wants, it
+                does not come back, or the bench says to stop.
+        """
+        try:
+            await self._bring_up()
+        except NotSupported:
+            raise
+        except ModuleError as error:
+            if isinstance(error, ModuleSilent) and self._link.module.identity is None:
+                raise  # nobody is there who could be brought back
+            loop = asyncio.get_running_loop()
+            self.faults.error(error, loop.time())
+            if self.faults.fault is None:
+                self.faults.note("refused", loop.time())
+            if self._bench.recovery.module == "stop":
+                self._write(self._fault_record(None))
+                raise
+            await self.restore_if_due(None, None)
+
+    async def _bring_up(self) -> None:
+        """Start the module, ask for power saving, and attach."""
+        module = self._link.module
+        await module.start()
         description = self._bench.module
         saving = description.power_saving
         wanted = PowerSaving(
@@ -133,9 +160,14 @@ class Sender:
         await module.configure_power_saving(wanted)
         self._progress.phase("attaching")
         await module.attach(apn=description.apn, timeout_s=description.attach_timeout_s)
-        granted = await module.power_saving()
-        self._active_time_s = granted.active_time_s or 0.0
-        return granted
+        self.granted = await module.power_saving()
+        self.address = await module.address()
+        self.faults.attached()
+
+    async def radio_now(self) -> dict[str, Any]:
+        """The module's radio report, empty when there is none to be had."""
+        report = await self._radio_report()
+        return {} if report is None else radio_dict(report)
 
     async def run_configuration(self, session: UeSession) -> None:
         """Open a session, send every message over it, and close it."""
@@ -186,6 +218,8 @@ class Sender:
         loop = asyncio.get_running_loop()
         if self.faults.fault is None:
             return
+        if self.faults.fault == "network-lost":
+            await self._ask_for_sim()
         noticed = self._fault_record(after)
         if description.module == "stop":
             self._write(noticed)
@@ -219,11 +253,18 @@ class Sender:
         """Open the line again if it was lost; start and attach the module."""
         if fault == "line-lost":
             await self._link.open()
-        module = self._link.module
-        await module.start()
-        await self.attach(module)
-        self.address = await module.address()
-        self.faults.attached()
+        await self._bring_up()
+
+    async def _ask_for_sim(self) -> None:
+        """Not each module tells that its SIM is out: some only that they have no network."""
+        loop = asyncio.get_running_loop()
+        try:
+            if await self._link.module.sim_state() != "READY":
+                self.faults.note("sim-lost", loop.time())
+        except NotSupported:
+            return
+        except ModuleError as error:
+            self.faults.error(error, loop.time())
 
     def _fault_record(self, after: int | None) -> FaultRecord:
         fault = self.faults.fault
@@ -355,7 +396,10 @@ class Sender:
         timeout_s = SETTLE_TIMEOUT_S
         if self._bench.traffic.pace is Pace.CAPTURE and next_due is not None:
             timeout_s = min(timeout_s, next_due - asyncio.get_running_loop().time())
-        await self.radio.settle(timeout_s)
+        loop = asyncio.get_running_loop()
+        since = loop.time()
+        if not await self.radio.settle(timeout_s):
+            self.faults.missed(since, loop.time())
 
     def _mark_radio(self, trace: Trace) -> None:
         connected = self.radio.connected_since(trace.submitted_at)
@@ -434,7 +478,7 @@ class Sender:
             already_connected=already_connected,
             observed_until_s=asyncio.get_running_loop().time() - trace.submitted_at,
             sleep_s=sleep_s,
-            active_time_s=self._active_time_s,
+            active_time_s=self.granted.active_time_s or 0.0,
         )
         return EnergyRecord.from_dict(estimate.to_json())
 

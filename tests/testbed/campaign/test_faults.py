@@ -20,9 +20,13 @@ from firmware_bridge import (
     ModuleEvent,
     ModuleRebooted,
     ModuleSilent,
+    ModuleTimeout,
     NetworkContextLost,
     NoiseRead,
     Rebooted,
+    Registration,
+    RegistrationChanged,
+    RegistrationState,
     RrcConnected,
     SimChanged,
     SimNotReady,
@@ -30,11 +34,12 @@ from firmware_bridge import (
 )
 from testbed.analysis.summary import summarise_run
 from testbed.bench import RecoveryDescription
-from testbed.campaign.faults import FLOOD_LINES, FaultWatch
+from testbed.campaign.faults import FLOOD_LINES, FLOOD_PAUSE_S, FaultWatch
 from testbed.campaign.radio import RadioWatch
 from testbed.campaign.recovery import Recovery
+from testbed.campaign.sending import SETTLE_TIMEOUT_S
 from testbed.cli import main
-from testbed.results import FaultRecord, JournalReader, RunDirectory, read_journal
+from testbed.results import FaultRecord, JournalReader, Outcome, RunDirectory, read_journal
 
 # -- what is a fault -------------------------------------------------------------------------------
 
@@ -53,6 +58,7 @@ from testbed.results import FaultRecord, JournalReader, RunDirectory, read_journ
 )
 def test_an_event_is_this_fault(event: ModuleEvent, fault: str | None) -> None:
     watch = FaultWatch()
+    watch.attached()
     watch.event(event)
     assert watch.fault == fault
 
@@ -75,6 +81,36 @@ def test_an_error_is_this_fault(error: Any, fault: str | None) -> None:
     assert watch.fault == fault
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        NetworkContextLost(at=1.0, context_id=1),
+        RegistrationChanged(at=1.0, registration=Registration(state=RegistrationState.SEARCHING)),
+    ],
+)
+def test_a_module_on_its_way_to_the_network_has_not_lost_it(event: ModuleEvent) -> None:
+    watch = FaultWatch()
+    watch.event(event)
+    assert watch.fault is None
+    watch.attached()
+    watch.event(event)
+    assert watch.fault == "network-lost"
+    watch.clear()
+    watch.event(event)
+    assert watch.fault is None
+
+
+@pytest.mark.parametrize(("read_at", "fault"), [(9.0, "silent"), (10.0, "garbage")])
+def test_a_command_that_is_answered_by_garbage_was_not_met_with_silence(
+    read_at: float, fault: str
+) -> None:
+    watch = FaultWatch()
+    watch.event(NoiseRead(at=read_at, octets=7, garbage=True))
+    assert watch.fault is None
+    watch.error(ModuleTimeout("AT+CSQ", 5.0), 15.0)  # written at 10
+    assert watch.fault == fault
+
+
 def test_the_gravest_fault_is_kept_with_the_time_of_the_first() -> None:
     watch = FaultWatch()
     watch.note("network-lost", 1.0)
@@ -84,7 +120,7 @@ def test_the_gravest_fault_is_kept_with_the_time_of_the_first() -> None:
     watch.attached()
     assert watch.fault == "line-lost"
     watch.clear()
-    watch.note("network-lost", 4.0)
+    watch.note("silent", 4.0)
     watch.attached()
     assert watch.fault is None
 
@@ -98,6 +134,23 @@ def test_senseless_lines_are_a_flood_only_when_they_are_many_between_two_message
         watch.message(refused=False, at=2.0)
     for _ in range(FLOOD_LINES):
         watch.event(NoiseRead(at=3.0, octets=40, garbage=False))
+    assert watch.fault == "flood"
+
+
+def test_a_flood_that_goes_on_is_the_same_one_until_it_pauses() -> None:
+    watch = FaultWatch()
+
+    def lines(start: float, apart: float) -> None:
+        for number in range(3 * FLOOD_LINES):
+            watch.event(NoiseRead(at=start + number * apart, octets=40, garbage=False))
+
+    lines(0.0, 1.0)
+    assert watch.fault == "flood"
+    watch.clear()
+    lines(3 * FLOOD_LINES, 1.0)
+    watch.message(refused=False, at=7 * FLOOD_LINES)
+    assert watch.fault is None
+    lines(7 * FLOOD_LINES + FLOOD_PAUSE_S, 0.0)
     assert watch.fault == "flood"
 
 
@@ -145,6 +198,9 @@ SCRIPT = [
 ]
 """Every kind of fault, far enough apart to tell them apart."""
 
+NAMES = ["rebooted", "flood", "garbage", "sim-lost", "network-lost", "line-lost", "silent"]
+"""As what each of them is noticed."""
+
 Run = Callable[..., tuple[int, RunDirectory]]
 
 
@@ -191,7 +247,8 @@ def test_500_messages_under_every_fault_are_accounted_for_and_the_run_ends_by_it
     messages = of_kind(directory, "message")
     assert [one["index"] for one in messages] == list(range(500))
     outcomes = Counter(one["outcome"] for one in messages)
-    assert outcomes["answered"] >= 480
+    assert outcomes["answered"] >= 490
+    assert outcomes.total() == sum(outcomes[known.value] for known in Outcome) == 500
     assert {one["reason"] for one in messages if one["outcome"] != "answered"} <= {
         "no-answer",
         "line-lost",
@@ -202,9 +259,11 @@ def test_500_messages_under_every_fault_are_accounted_for_and_the_run_ends_by_it
         "socket-lost",
         "unexpected-answer",
     }
-    found = {one["fault"] for one in of_kind(directory, "fault")}
-    assert {"rebooted", "flood", "line-lost"} <= found
-    assert all(one["recovered_s"] is not None for one in of_kind(directory, "fault"))
+    faults = of_kind(directory, "fault")
+    assert [one["fault"] for one in faults] == NAMES
+    for one, cause in zip(faults, SCRIPT, strict=True):
+        assert 0 <= one["noticed_at_s"] - cause["at_s"] < SETTLE_TIMEOUT_S
+        assert one["recovered_s"] is not None
     (end,) = of_kind(directory, "end")
     assert end["status"] == "complete"
     assert sum(n for name, n in end["counts"].items() if name.startswith("messages_")) == 500
@@ -242,6 +301,50 @@ def test_a_module_that_never_comes_back_ends_the_run_after_its_attempts(run: Run
     (fault,) = of_kind(directory, "fault")
     assert (fault["attempts"], fault["failure"]) == (3, "line-lost")
     assert of_kind(directory, "end")[0]["status"] == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("fault", "name"),
+    [
+        ({"kind": "reboot"}, "rebooted"),
+        ({"kind": "garbage", "duration_s": 40}, "garbage"),
+        ({"kind": "card removed", "duration_s": 300}, "sim-lost"),
+        ({"kind": "network lost", "duration_s": 300}, "network-lost"),
+        ({"kind": "vanish", "duration_s": 45}, "line-lost"),
+        ({"kind": "hang", "duration_s": 60}, "silent"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("family", ["bc66", "bc660k", "bc95"])
+def test_a_module_that_fails_before_it_was_ever_attached_is_brought_back(
+    run: Run, family: str, fault: dict[str, Any], name: str
+) -> None:
+    code, directory = run([{"at_s": 1.5, **fault}], 20, family=family)
+    assert code == 0
+    (record,) = of_kind(directory, "fault")
+    assert (record["fault"], record["after"]) == (name, None)
+    assert record["recovered_s"] > 0
+    assert {one["outcome"] for one in of_kind(directory, "message")} == {"answered"}
+    manifest = directory.read_manifest()
+    assert manifest.module["address"]
+    assert "imei" in manifest.module
+
+
+def test_a_bench_that_says_stop_stops_at_a_module_that_fails_before_it_was_attached(
+    run: Run,
+) -> None:
+    gone = {"at_s": 1.5, "kind": "vanish", "duration_s": 45}
+    code, directory = run([gone], 20, recovery={"module": "stop"})
+    assert code == 3
+    (record,) = of_kind(directory, "fault")
+    assert (record["fault"], record["recovered_s"], record["attempts"]) == ("line-lost", None, 0)
+    assert not of_kind(directory, "message")
+
+
+def test_a_module_that_was_never_heard_ends_the_run_at_once(run: Run) -> None:
+    code, directory = run([{"at_s": 0, "kind": "hang", "duration_s": 100_000}], 20)
+    assert code == 3
+    assert not of_kind(directory, "fault")
 
 
 @pytest.mark.parametrize("fault", SCRIPT, ids=[str(one["kind"]) for one in SCRIPT])
