@@ -20,6 +20,7 @@ The room's shelves::
     store            numbers that survive a restart; store_file keeps them in a file
     rohcoipsec       header compression inside a tunnel (RFC 5858): the one door to the rohc package
     keying           where the keys of a session come from
+    aka              authentication and key agreement: MILENAGE, TUAK, centre and USIM
     errors           the tree of exceptions and the registry of reasons
 
 No socket, thread, clock or logger lives here, and no file but in ``store_file``: octets and the

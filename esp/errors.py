@@ -306,7 +306,7 @@ class MalformedMessage(KeyingRejected):
 
 
 class UnknownIdentity(KeyingRejected):
-    """No secret is configured for the identity in the request."""
+    """No secret or subscriber is configured for the identity in the request."""
 
     reason = Reason.UNKNOWN_IDENTITY
 
