@@ -8,7 +8,7 @@
     notice     0x1f | SPI of the UE 4 | first 4 octets of the UE's nonce | code 1
 
     proposal   IKEv2 encryption transform 1 | key octets 1 | IKEv2 integrity transform 1
-               | bits: 0x01 tunnel mode, 0x02 ROHC, others zero
+               | bits: 0x01 tunnel mode, 0x02 ROHC, 0x04 ESN, others zero
 
 On the wire each follows the non-ESP marker (RFC 3948 section 2.2), which is not added here. The
 high half of the first octet is the version, the low half the type. Everything is in network
@@ -45,6 +45,7 @@ NOTICE = 0x1F
 
 _TUNNEL = 0x01
 _ROHC = 0x02
+_ESN = 0x04
 
 _NOTICE_CODES = {
     1: Reason.UNKNOWN_IDENTITY,
@@ -65,6 +66,8 @@ class Offer:
     """Transport or tunnel."""
     compression: bool = False
     """Whether ROHC runs inside the tunnel (RFC 5856: tunnel mode only)."""
+    esn: bool = False
+    """Whether sequence numbers have 64 bits (RFC 4303 section 2.2.1)."""
 
     def __post_init__(self) -> None:
         if self.compression and self.mode is not Mode.TUNNEL:
@@ -75,7 +78,8 @@ class Offer:
 
     def encode(self) -> bytes:
         """The four octets of a proposal."""
-        bits = (_TUNNEL if self.mode is Mode.TUNNEL else 0) | (_ROHC if self.compression else 0)
+        bits = _TUNNEL if self.mode is Mode.TUNNEL else 0
+        bits |= (_ROHC if self.compression else 0) | (_ESN if self.esn else 0)
         return self.suite.wire_id + bytes((bits,))
 
     @classmethod
@@ -83,10 +87,10 @@ class Offer:
         """The offer in four octets; None when the suite or a bit is not known here."""
         row = suite_by_wire_id(data[:3])
         bits = data[3]
-        if row is None or bits & ~(_TUNNEL | _ROHC) or bits == _ROHC:
+        if row is None or bits & ~(_TUNNEL | _ROHC | _ESN) or bits & (_TUNNEL | _ROHC) == _ROHC:
             return None
         mode = Mode.TUNNEL if bits & _TUNNEL else Mode.TRANSPORT
-        return cls(suite=row, mode=mode, compression=bool(bits & _ROHC))
+        return cls(suite=row, mode=mode, compression=bool(bits & _ROHC), esn=bool(bits & _ESN))
 
 
 class _Reader:

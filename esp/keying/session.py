@@ -37,6 +37,8 @@ class Session:
     """Transport or tunnel."""
     compression: bool
     """Whether ROHC runs inside the tunnel."""
+    esn: bool = False
+    """Whether sequence numbers of both directions have 64 bits."""
     inbound: DirectionKeys
     """What this side receives with; its SPI was chosen here."""
     outbound: DirectionKeys
@@ -63,11 +65,13 @@ class Session:
             keys.salt,
             self.mode,
             integrity_key=keys.integrity_key,
+            esn=self.esn,
             replay_window=replay_window,
             sequence=sequence,
             selectors=selectors,
             lifetime=lifetime,
             rohc=self.compression,
+            tfc=True,
         )
 
     def rohc_icvs(
@@ -106,6 +110,7 @@ class Session:
             keys.salt,
             self.mode,
             integrity_key=keys.integrity_key,
+            esn=self.esn,
             sequence=sequence,
             lifetime=lifetime,
             reserve=reserve,
@@ -129,6 +134,7 @@ def derive_session(
         suite=offer.suite,
         mode=offer.mode,
         compression=offer.compression,
+        esn=offer.esn,
         inbound=downlink if at_ue else uplink,
         outbound=uplink if at_ue else downlink,
     )

@@ -6,7 +6,7 @@ or to publish its JSON Schema (`bench_schema`). On the shelves:
 - ``description.py``    the whole: HSE, traffic, matrix; and what may not be combined
 - ``module.py``         the module under test, and how it is set up
 - ``loading.py``        read from a file and from options, mistakes told with their lines
-- ``protection.py``     how ESP may be used: allowed suites, lifetimes, recovery
+- ``protection.py``     how ESP may be used: allowed suites, options, lifetimes, recovery
 - ``configuration.py``  one cell of the matrix: security, suite and compression, and its name
 - ``source.py``         YAML with the line of each key, for errors that point at the mistake
 """
@@ -29,6 +29,7 @@ from testbed.bench.loading import bench_schema, load_bench, validate_bench
 from testbed.bench.module import ModuleDescription, PowerSavingDescription
 from testbed.bench.protection import (
     POLICIES,
+    EspDescription,
     LifetimeDescription,
     RecoveryDescription,
     allowed_suites,
@@ -41,6 +42,7 @@ __all__ = [
     "Bench",
     "Compression",
     "Configuration",
+    "EspDescription",
     "HseDescription",
     "LifetimeDescription",
     "ModuleDescription",

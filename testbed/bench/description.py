@@ -27,7 +27,12 @@ from esp.suites import EVERY_SUITE
 from testbed.bench.configuration import DEFAULT_MATRIX, Compression, Configuration, Security
 from testbed.bench.model import Model
 from testbed.bench.module import ModuleDescription
-from testbed.bench.protection import LifetimeDescription, PolicyField, RecoveryDescription
+from testbed.bench.protection import (
+    EspDescription,
+    LifetimeDescription,
+    PolicyField,
+    RecoveryDescription,
+)
 from testbed.bench.timing import Timing, random_octets
 from testbed.clock import MAX_TIME_SCALE, TimeKind
 from testbed.compression import FeedbackWay, RohcMode, RohcSettings
@@ -239,6 +244,8 @@ class Bench(Model):
     """The configurations that are measured, one after the other."""
     policy: PolicyField = EVERY_SUITE
     """Which suites may be used here; a configuration with another one is refused."""
+    esp: EspDescription = EspDescription()
+    """How ESP is used: sequence numbers, replay window, padding."""
     lifetime: LifetimeDescription = LifetimeDescription()
     """How long a security association may be used."""
     recovery: RecoveryDescription = RecoveryDescription()
@@ -265,6 +272,16 @@ class Bench(Model):
             if names.count(name) > 1:
                 raise ValueError(f"configuration {name!r} stands twice in the matrix")
         for configuration in self.matrix:
+            if (
+                self.esp.pad_to is not None
+                and configuration.security is not Security.NONE
+                and configuration.compression is not Compression.NONE
+            ):
+                raise ValueError(
+                    f"configuration {configuration.name!r} with esp: pad_to: a ROHC packet does "
+                    "not state its length, so it can't be padded (RFC 4303 section 2.7); measure "
+                    "the two in two runs"
+                )
             suite = configuration.esp_suite
             if suite is not None and not self.policy.allows(suite):
                 raise ValueError(

@@ -9,10 +9,12 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, mo
 
 import esp
 from esp.suites import EVERY_SUITE, RFC8221_POLICY, SuitePolicy
+from testbed.association import EspSettings
 from testbed.bench.model import Model
 
 __all__ = [
     "POLICIES",
+    "EspDescription",
     "LifetimeDescription",
     "PolicyField",
     "RecoveryDescription",
@@ -100,6 +102,25 @@ PolicyField = Annotated[
     ),
 ]
 """A :class:`~esp.suites.SuitePolicy` by name, as a list of suites, or as ``{name, allowed}``."""
+
+
+class EspDescription(Model):
+    """How ESP is used, at the UE and at the HSE that the run starts itself."""
+
+    esn: bool = False
+    """Sequence numbers of 64 bits (RFC 4303 section 2.2.1), agreed on in the key exchange; the
+    upper half is not sent, so it costs no octets."""
+    replay_window: int = Field(default=64, ge=32, le=4096)
+    """Packets that may come late and still be accepted, at each end."""
+    pad_to: int | None = Field(default=None, ge=1, le=65535)
+    """ESP's payload is filled up to so many octets, which hides lengths (RFC 4303 section 2.7);
+    longer payloads go as they are. Not with compression: a ROHC packet does not state its length.
+    """
+
+    @property
+    def settings(self) -> EspSettings:
+        """The settings as both ends take them."""
+        return EspSettings(esn=self.esn, replay_window=self.replay_window, pad_to=self.pad_to or 0)
 
 
 class LifetimeDescription(Model):

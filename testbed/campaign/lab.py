@@ -113,6 +113,7 @@ async def open_hse(
         ),
         rohc_settings=bench.rohc_settings,
         lifetime=bench.lifetime.lifetime,
+        associations=bench.esp.settings,
         policy=bench.policy,
         random=bench.random("hse"),
         observer=observer,

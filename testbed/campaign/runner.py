@@ -181,6 +181,7 @@ class _Runner:
                 "answer_timeout_s": bench.answer_timeout_s,
                 "rohc_mode": bench.rohc.mode.value,
                 "rohc_feedback": bench.rohc.feedback.value,
+                **_esp_settings(bench),
             },
         )
 
@@ -224,11 +225,19 @@ class _Runner:
                     release_assistance=sender.release_assistance,
                     rohc_settings=bench.rohc_settings,
                     lifetime=bench.lifetime.lifetime,
+                    associations=bench.esp.settings,
                     observer=wire,
                     random=bench.random(f"ue/{configuration.name}"),
                 )
                 await sender.run_configuration(session)
             sender.finish()
+
+
+def _esp_settings(bench: Bench) -> dict[str, Any]:
+    """What the bench says about ESP that is not the default."""
+    return {
+        f"esp_{name}": value for name, value in bench.esp.model_dump(exclude_defaults=True).items()
+    }
 
 
 def masked(digits: str) -> str:

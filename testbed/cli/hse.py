@@ -12,6 +12,7 @@ import typer
 from rich.markup import escape
 
 from esp.suites import EVERY_SUITE
+from testbed.association import EspSettings
 from testbed.bench import allowed_suites
 from testbed.bench.secrets import read_secret_file, read_subscribers
 from testbed.cli.shared import app, print_json_line, stderr, stdout
@@ -63,6 +64,13 @@ def hse(
     rohc_icv_bytes: Annotated[
         int | None, typer.Option(min=1, max=32, help="Its octets; default: the transform's own.")
     ] = None,
+    replay_window: Annotated[
+        int, typer.Option(min=32, max=4096, help="Packets that may come late.")
+    ] = 64,
+    pad_to: Annotated[
+        int,
+        typer.Option(min=0, max=65535, help="Fill payloads of ESP up to so many octets; 0: none."),
+    ] = 0,
     state: Annotated[
         Path | None,
         typer.Option(help="Folder in which sessions survive a restart; it holds their keys."),
@@ -127,6 +135,7 @@ def hse(
             policy=policy,
             addresses=addresses,
             rohc_settings=rohc_settings,
+            associations=EspSettings(replay_window=replay_window, pad_to=pad_to),
             state=kept,
         )
         asyncio.run(_serve(server, metrics_port, json_output))

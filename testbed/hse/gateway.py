@@ -36,6 +36,7 @@ from esp.errors import (
 )
 from esp.rohcoipsec import CompressedTunnel
 from esp.suites import EVERY_SUITE, SuitePolicy
+from testbed.association import EspSettings
 from testbed.compression import FeedbackWay, RohcSettings
 from testbed.hse.addresses import AddressPlan, SourceBinding
 from testbed.hse.applications import (
@@ -80,6 +81,7 @@ class Gateway:
         rohc_settings: mode, feedback and integrity check of all ROHC channels.
         addresses: which identity may use which inner source addresses.
         lifetime: limits on the associations of both directions.
+        associations: their replay window and padding.
         policy: the suites that sessions may use.
         state: sessions and numbers that survive a restart; what is accepted is then delivered by
             `flush`, when it is durable that it was. None: sessions die with the gateway.
@@ -96,6 +98,7 @@ class Gateway:
         rohc_settings: RohcSettings | None = None,
         addresses: AddressPlan | None = None,
         lifetime: esp.Lifetime | None = None,
+        associations: EspSettings | None = None,
         policy: SuitePolicy = EVERY_SUITE,
         state: HseState | None = None,
         random: Callable[[int], bytes] = os.urandom,
@@ -106,6 +109,7 @@ class Gateway:
         self._rohc = rohc_settings or RohcSettings()
         self._addresses = addresses or AddressPlan()
         self._lifetime = lifetime
+        self._associations = associations or EspSettings()
         self._notices = Notices(self._limits.notices_per_s)
         self._piggyback = self._rohc.feedback is FeedbackWay.PIGGYBACK
         self._observer = observer
@@ -266,6 +270,7 @@ class Gateway:
             else state.outbound(keys)
         )
         inbound = keys.inbound_association(
+            replay_window=self._associations.replay_window,
             sequence=0 if state is None else state.seen(keys),
             selectors=selectors,
             lifetime=lifetime,
@@ -422,7 +427,7 @@ class Gateway:
                 payload, next_header = session.tunnel.compress(payload, now)
             else:
                 next_header = esp.NEXT_HEADER_IPV4 if inner.version == 4 else esp.NEXT_HEADER_IPV6
-        protected = session.outbound.protect(payload, next_header)
+        protected = self._associations.protect(session.outbound, payload, next_header)
         return Reply(HsePort.ESP, protected, session.peer)
 
     # -- the ports without security ----------------------------------------------------------

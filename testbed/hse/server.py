@@ -12,6 +12,7 @@ from types import TracebackType
 import esp
 from esp import keying
 from esp.suites import EVERY_SUITE, SuitePolicy
+from testbed.association import EspSettings
 from testbed.compression import RohcSettings
 from testbed.hse.addresses import AddressPlan
 from testbed.hse.applications import Application, EchoApplication
@@ -92,6 +93,7 @@ class HseServer:
         rohc_settings: mode, feedback and integrity check of all ROHC channels.
         addresses: which identity may use which inner source addresses.
         lifetime: limits on the associations of both directions.
+        associations: their replay window and padding.
         policy: the suites that sessions may use.
         state: sessions and numbers that survive a restart; its owner closes it.
         random: gives random octets for SPIs and nonces; the operating system's by default.
@@ -112,6 +114,7 @@ class HseServer:
         rohc_settings: RohcSettings | None = None,
         addresses: AddressPlan | None = None,
         lifetime: esp.Lifetime | None = None,
+        associations: EspSettings | None = None,
         policy: SuitePolicy = EVERY_SUITE,
         state: HseState | None = None,
         random: Callable[[int], bytes] = os.urandom,
@@ -125,6 +128,7 @@ class HseServer:
         self._rohc_settings = rohc_settings
         self._addresses = addresses
         self._lifetime = lifetime
+        self._associations = associations
         self._policy = policy
         self._state = state
         self._random = random
@@ -144,6 +148,7 @@ class HseServer:
             rohc_settings=self._rohc_settings,
             addresses=self._addresses,
             lifetime=self._lifetime,
+            associations=self._associations,
             policy=self._policy,
             state=self._state,
             random=self._random,

@@ -147,6 +147,7 @@ def _plain(session: keying.Session) -> dict[str, Any]:
         "suite": session.suite.name,
         "mode": session.mode.value,
         "compression": session.compression,
+        "esn": session.esn,
         "inbound": direction(session.inbound),
         "outbound": direction(session.outbound),
     }
@@ -167,6 +168,7 @@ def _session(record: dict[str, Any]) -> keying.Session:
         suite=esp.suite(record["suite"]),
         mode=esp.Mode(record["mode"]),
         compression=record["compression"],
+        esn=record.get("esn", False),
         inbound=direction(record["inbound"]),
         outbound=direction(record["outbound"]),
     )

@@ -28,6 +28,7 @@ import rohc
 from esp.errors import AssociationEnded, DecompressionFailed, SequenceExhausted
 from esp.rohcoipsec import CompressedTunnel
 from testbed.analysis.bytes import Layer, LayerBytes
+from testbed.association import EspSettings
 from testbed.packets import (
     IPV4_HEADER_BYTES,
     UDP_HEADER_BYTES,
@@ -295,6 +296,7 @@ class Protection(StackLayer):
         outbound: the sending association.
         inbound: the receiving association.
         suite: of both.
+        settings: padding.
     """
 
     name = "ESP"
@@ -306,10 +308,16 @@ class Protection(StackLayer):
         outbound: esp.OutboundAssociation,
         inbound: esp.InboundAssociation,
         suite: esp.Suite,
+        settings: EspSettings,
     ) -> None:
         self._outbound = outbound
         self._inbound = inbound
+        self._settings = settings
         self.suite = suite
+
+    def packet_bytes(self, payload_bytes: int) -> int:
+        """Octets of the ESP packet, SPI to ICV, of a payload that may be padded."""
+        return self.suite.packet_bytes(max(payload_bytes, self._settings.pad_to))
 
     def lifetime_state(self, age_s: float) -> esp.LifetimeState:
         """Where the older of the two associations is in its life, so long after it was made."""
@@ -326,7 +334,7 @@ class Protection(StackLayer):
     def down(self, unit: Unit, now: float) -> None:
         """Number, pad, seal."""
         try:
-            protected = self._outbound.protect(unit.data, unit.next_header)
+            protected = self._settings.protect(self._outbound, unit.data, unit.next_header)
         except (AssociationEnded, SequenceExhausted):
             self._outbound.end()  # a shorter packet might still fit: no use in waiting for one
             raise

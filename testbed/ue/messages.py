@@ -200,6 +200,8 @@ async def _send(session: UeSession, exchange: Exchange) -> SendReceipt:
                 hint=(
                     f"At most {room} octets of payload fit here: choose another configuration, "
                     "or shorter messages."
+                    if room
+                    else "Nothing fits here: choose another configuration, or less padding."
                 ),
             ) from error
         except SocketLost:

@@ -20,6 +20,7 @@ from firmware_bridge import (
     SendReceipt,
     SocketLost,
 )
+from testbed.association import EspSettings
 from testbed.bench import Configuration, Security
 from testbed.compression import RohcSettings
 from testbed.errors import LabFault, UsageError
@@ -140,6 +141,7 @@ class UeSession:
         release_assistance: what each datagram tells the network.
         rohc_settings: mode and feedback of ROHC, where the configuration compresses.
         lifetime: limits on the associations of a session.
+        associations: how they are used.
         observer: sees the datagrams.
         timeouts: of the key exchange.
         random: source of nonces, SPIs and IVs.
@@ -158,6 +160,7 @@ class UeSession:
         release_assistance: ReleaseAssistance = ReleaseAssistance.NONE,
         rohc_settings: RohcSettings | None = None,
         lifetime: esp.Lifetime | None = None,
+        associations: EspSettings | None = None,
         observer: WireObserver | None = None,
         timeouts: KeyingTimeouts | None = None,
         random: Callable[[int], bytes] = os.urandom,
@@ -175,6 +178,7 @@ class UeSession:
         self._release_assistance = release_assistance
         self._rohc_settings = rohc_settings
         self._lifetime = lifetime
+        self._associations = associations or EspSettings()
         self._keyed_at = 0.0
         self.agreement: Trace | None = None
         """Stages of the last key exchange, whether it gave keys or not; none without security."""
@@ -333,6 +337,7 @@ class UeSession:
             keys,
             self._rohc_settings,
             self._lifetime,
+            self._associations,
             self._random,
         )
 
@@ -356,6 +361,7 @@ class UeSession:
                 suite=suite,
                 mode=mode,
                 compression=self.configuration.compression.value != "none",
+                esn=self._associations.esn,
             ),
             random=self._random,
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import esp
 from esp import keying
 from testbed.analysis.bytes import Layer
+from testbed.association import EspSettings
 from testbed.bench import Compression as CompressionKind
 from testbed.bench import Configuration, Security
 from testbed.compression import FeedbackWay, RohcSettings
@@ -81,14 +82,13 @@ class UeStack:
         counts = unit.counts
         inner = counts.get(Layer.INNER_IP, 0) + counts.get(Layer.INNER_UDP, 0)
         inner += counts.get(Layer.ROHC_HEADER, 0)
-        fixed = len(unit.data) - counts[Layer.APPLICATION] - counts.get(Layer.ESP_PADDING, 0)
         protection = self.protection
 
         def size(payload: int) -> int:
-            filled = 0 if protection is None else protection.suite.padding_bytes(inner + payload)
-            return fixed + payload + filled
+            packet = inner + payload
+            return packet if protection is None else protection.packet_bytes(packet)
 
-        payload = max(limit - fixed, 0)
+        payload = limit
         while payload > 0 and size(payload) > limit:
             payload -= 1
         return payload
@@ -101,6 +101,7 @@ def build_stack(
     keys: keying.Session | None,
     settings: RohcSettings | None = None,
     lifetime: esp.Lifetime | None = None,
+    associations: EspSettings | None = None,
     random: Callable[[int], bytes] = os.urandom,
 ) -> UeStack:
     """The layers of a configuration.
@@ -112,6 +113,7 @@ def build_stack(
         keys: the session's keys; needed with ESP.
         settings: of ROHC, where the configuration compresses.
         lifetime: limits on the session's associations.
+        associations: their replay window and padding.
         random: source of the IVs that must be unpredictable (AES-CBC).
 
     Raises:
@@ -119,6 +121,7 @@ def build_stack(
     """
     layers: list[StackLayer] = []
     settings = settings or RohcSettings()
+    associations = associations or EspSettings()
     piggyback = settings.feedback is FeedbackWay.PIGGYBACK
     compressed = configuration.compression is CompressionKind.ROHC
     if configuration.security is Security.NONE:
@@ -130,7 +133,9 @@ def build_stack(
         if keys is None:
             raise ValueError(f"configuration {configuration.name} needs a session's keys")
         outbound = keys.outbound_association(lifetime=lifetime, random=random)
-        inbound = keys.inbound_association(lifetime=lifetime)
+        inbound = keys.inbound_association(
+            replay_window=associations.replay_window, lifetime=lifetime
+        )
         if configuration.security is Security.ESP_TRANSPORT:
             layers.append(InnerDatagrams(module_address, hse_address))
         else:
@@ -139,6 +144,6 @@ def build_stack(
             ends = settings.ends()
             tunnel = settings.tunnel(keys, outbound, inbound, *ends)
             layers.append(CompressionInTunnel(tunnel, *ends, piggyback=piggyback))
-        layers.append(Protection(outbound, inbound, keys.suite))
+        layers.append(Protection(outbound, inbound, keys.suite, associations))
     layers.append(ModuleDatagrams())
     return UeStack(tuple(layers))

@@ -144,6 +144,7 @@ CHANGES = {
     "suite": {"proposal": Offer(suite=suite("aes-gcm-16-256")).encode()},
     "mode": {"proposal": Offer(suite=GCM, mode=Mode.TRANSPORT).encode()},
     "compression": {"proposal": Offer(suite=GCM, compression=True).encode()},
+    "esn": {"proposal": Offer(suite=GCM, esn=True).encode()},
     "UE SPI": {"ue_spi": 0x1111_1112},
     "HSE SPI": {"hse_spi": 0x2222_2223},
     "SPIs exchanged": {"ue_spi": 0x2222_2222, "hse_spi": 0x1111_1111},

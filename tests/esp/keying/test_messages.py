@@ -130,8 +130,11 @@ def test_a_notice_with_an_unknown_code_is_malformed() -> None:
     ("mode", "compression"),
     [(Mode.TRANSPORT, False), (Mode.TUNNEL, False), (Mode.TUNNEL, True)],
 )
-def test_offers_come_back_from_four_octets(name: str, mode: Mode, compression: bool) -> None:
-    offer = Offer(suite=SUITES[name], mode=mode, compression=compression)
+@pytest.mark.parametrize("esn", [False, True])
+def test_offers_come_back_from_four_octets(
+    name: str, mode: Mode, compression: bool, esn: bool
+) -> None:
+    offer = Offer(suite=SUITES[name], mode=mode, compression=compression, esn=esn)
     assert len(offer.encode()) == 4
     assert Offer.decode(offer.encode()) == offer
 
@@ -142,7 +145,14 @@ def test_every_suite_has_a_wire_number_of_its_own() -> None:
 
 @pytest.mark.parametrize(
     "proposal",
-    [b"\0\0\0\1", b"\x14\x11\0\1", b"\x14\x10\1\1", b"\x14\x10\0\x02", b"\x14\x10\0\x05"],
+    [
+        b"\0\0\0\1",
+        b"\x14\x11\0\1",
+        b"\x14\x10\1\1",
+        b"\x14\x10\0\x02",
+        b"\x14\x10\0\x06",
+        b"\x14\x10\0\x09",
+    ],
 )
 def test_an_offer_that_is_not_known_here_is_none(proposal: bytes) -> None:
     assert Offer.decode(proposal) is None

@@ -207,17 +207,13 @@ def test_an_authentic_packet_with_the_wrong_content_is_refused(
     assert lab.rejected == {("esp", reason): 1}
 
 
-@pytest.mark.parametrize(
-    ("datagram", "reason"), [(b"\0" * 7, "inner-truncated"), (b"\0" * 8, "inner-bad-length")]
-)
-def test_a_wrong_datagram_in_transport_mode_is_refused(
-    lab: Lab, datagram: bytes, reason: str
-) -> None:
+@pytest.mark.parametrize("datagram", [b"\0" * 7, b"\0" * 8, b"\0\1\0\2\0\x09\0\0"])
+def test_a_wrong_datagram_in_transport_mode_is_refused(lab: Lab, datagram: bytes) -> None:
     device = lab.device("esp-transport")
     assert device.keys is not None
     packet = device.keys.outbound_association().protect(datagram, esp.NEXT_HEADER_UDP)
     assert lab.send(HsePort.ESP, packet) == []
-    assert lab.rejected == {("esp", reason): 1}
+    assert lab.rejected == {("esp", "malformed-inner"): 1}
 
 
 def test_rohc_without_a_context_is_refused_and_the_peer_is_told_at_once(lab: Lab) -> None:
