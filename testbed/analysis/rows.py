@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 
 from testbed.analysis.bytes import LayerBytes, LayerMeans
 from testbed.analysis.latency import LatencySummary
-from testbed.results.records import RunRecord
+from testbed.results.records import FaultRecord, RunRecord
 
 __all__ = [
     "ConfigurationRow",
@@ -292,6 +292,8 @@ class RunSummary:
     """What a reader must know: interruption, unreadable lines, what a configuration means."""
     run: RunRecord
     """The journal's first record: what was to run."""
+    faults: tuple[FaultRecord, ...] = ()
+    """What went wrong with the module, in order; each names its configuration."""
 
     @property
     def messages(self) -> int:
@@ -302,6 +304,10 @@ class RunSummary:
         """The row of one configuration, or None."""
         return next((row for row in self.rows if row.configuration == configuration), None)
 
+    def faults_of(self, configuration: str) -> tuple[FaultRecord, ...]:
+        """What went wrong with the module in one configuration."""
+        return tuple(one for one in self.faults if one.configuration == configuration)
+
     def to_json(self) -> dict[str, object]:
         """The summary for scripts: what the table and the report show."""
         return {
@@ -311,6 +317,7 @@ class RunSummary:
             "messages": self.messages,
             "configurations": [row.to_json() for row in self.rows],
             "rohc_saving": None if self.rohc_saving is None else self.rohc_saving.to_json(),
+            "faults": [fault.to_dict() for fault in self.faults],
             "notes": list(self.notes),
         }
 

@@ -27,6 +27,7 @@ from testbed.results.journal import JournalReader
 from testbed.results.records import (
     EndRecord,
     EnergyRecord,
+    FaultRecord,
     FeedbackRecord,
     MessageRecord,
     Outcome,
@@ -95,6 +96,7 @@ def summarise(
     timeout_s: float | None = None
     virtual = False
     tallies: dict[str, _Tally] = {}
+    faults: list[FaultRecord] = []
     for record in records:
         match record:
             case MessageRecord(configuration=name):
@@ -103,6 +105,8 @@ def summarise(
                 tallies.setdefault(name, _Tally(name)).add_session(record)
             case FeedbackRecord(configuration=name):
                 tallies.setdefault(name, _Tally(name)).feedback.append(record)
+            case FaultRecord():
+                faults.append(record)
             case RunRecord():
                 run = run or record
                 timeout_s = _timeout(record.settings)
@@ -119,6 +123,7 @@ def summarise(
         rohc_saving=_rohc_saving(rows),
         notes=(*notes, *_notes(rows, run, end, torn())),
         run=run,
+        faults=tuple(faults),
     )
 
 

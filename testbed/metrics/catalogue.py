@@ -18,6 +18,7 @@ __all__ = [
     "CATALOGUE",
     "ENERGY_BUCKETS_J",
     "LATENCY_BUCKETS_S",
+    "RECOVERY_BUCKETS_S",
     "Metric",
     "MetricType",
     "markdown",
@@ -29,6 +30,9 @@ PREFIX: Final = "testbed_"
 
 LATENCY_BUCKETS_S: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0)
 """Upper bounds in seconds: NB-IoT answers within a second or within a minute."""
+
+RECOVERY_BUCKETS_S: Final = (1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
+"""Upper bounds in seconds: a reboot takes a few, a pause between two attempts half a minute."""
 
 ENERGY_BUCKETS_J: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 """Upper bounds in joules: a message costs a tenth of a joule to tens of joules."""
@@ -71,6 +75,8 @@ LABELS: Final[dict[str, str]] = {
     "ecl": "coverage enhancement level `0`, `1`, `2`, or `unknown`",
     "payload": "where the payloads come from",
     "outcome": "`answered`, `lost` (no answer before the time-out) or `failed` (not sent)",
+    "fault": "what went wrong with the module: `line-lost`, `rebooted`, `sim-lost`, "
+    "`network-lost`, `silent`, `garbage`, `flood` or `refused`",
     "reason": "short and stable; at most 32 of them, then `other`",
     "direction": "`uplink` or `downlink`",
     "layer": "a byte layer of the packet, in the journal's names",
@@ -227,6 +233,20 @@ CATALOGUE: Final[tuple[Metric, ...]] = (
         "bytes",
         (*_SESSION, "direction"),
         "Bytes of packets that carried ROHC feedback and nothing else, outer headers included.",
+    ),
+    _counter(
+        "module_faults",
+        "faults",
+        (*_RUN, "fault"),
+        "What went wrong with the module, by what was noticed.",
+    ),
+    _histogram(
+        "module_recovery_seconds",
+        "seconds",
+        (*_RUN, "fault"),
+        RECOVERY_BUCKETS_S,
+        "From a fault noticed to the module attached again, in module time. A module that did not "
+        "come back is among the faults only.",
     ),
     _gauge(
         "module_ecl",

@@ -13,6 +13,7 @@ from testbed.metrics.series import Bounded, SeriesSet
 from testbed.results.records import (
     EndRecord,
     EnergyRecord,
+    FaultRecord,
     FeedbackRecord,
     MessageRecord,
     Record,
@@ -45,6 +46,7 @@ class RunMetrics:
         )
         self._reasons = Bounded()
         self._packet_types = Bounded()
+        self._faults = Bounded()
         self._timeout_s = LATENCY_BUCKETS_S[-1]
         self._run = _run_labels(RunRecord())
 
@@ -66,6 +68,8 @@ class RunMetrics:
                     self._session(known)
                 case FeedbackRecord():
                     self._feedback(known)
+                case FaultRecord():
+                    self._fault(known)
                 case RunRecord():
                     self._start(known)
                 case EndRecord(status=status):
@@ -182,6 +186,12 @@ class RunMetrics:
                 labels = self._arm(record.configuration) | {"direction": direction}
                 self._series.add("testbed_feedback_packets_total", labels)
                 self._series.add("testbed_feedback_bytes_total", labels, layers.total)
+
+    def _fault(self, record: FaultRecord) -> None:
+        labels = self._run | {"fault": self._faults(record.fault)}
+        self._series.add("testbed_module_faults_total", labels)
+        if record.recovered_s is not None:
+            self._series.observe("testbed_module_recovery_seconds", labels, record.recovered_s)
 
     def _arm(self, configuration: str) -> dict[str, str]:
         """The labels of a configuration, read off its name; its suite is none of them."""

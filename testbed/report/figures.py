@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from testbed.analysis.latency import Quantile
 from testbed.analysis.rows import ConfigurationRow, EnergyMeans, RohcSaving
-from testbed.results.records import RunRecord
+from testbed.results.records import FaultRecord, RunRecord
 
 __all__ = [
     "NOTHING",
+    "away",
     "byte_count",
+    "clock",
     "energy",
     "energy_kinds",
     "energy_range",
+    "fault",
     "modelled_time",
     "quantile",
     "saving",
@@ -36,6 +39,26 @@ def _scaled(value: float, unit: str) -> str:
 def seconds(value: float | None) -> str:
     """A duration with its unit: ``45 ms``, ``2.13 s``, ``128 s``."""
     return NOTHING if value is None else _scaled(value, "s")
+
+
+def clock(value: float) -> str:
+    """A moment of a run: ``0:00:59.1``, hours, minutes and seconds since it began."""
+    minutes, second = divmod(round(value, 1), 60)
+    return f"{minutes // 60:.0f}:{minutes % 60:02.0f}:{second:04.1f}"
+
+
+def fault(record: FaultRecord) -> str:
+    """One sentence on what went wrong with the module."""
+    after = "" if record.after is None else f", after message {record.after}"
+    where = f"{record.configuration}: " if record.configuration else ""
+    return f"{where}module {record.fault} at {clock(record.noticed_at_s)}{after}; {away(record)}."
+
+
+def away(record: FaultRecord) -> str:
+    """How long the module was away: ``away 12.1 s``, or that it stayed away."""
+    if record.recovered_s is not None:
+        return f"away {seconds(record.recovered_s)}"
+    return "did not come back" if record.attempts else "not brought back"
 
 
 def modelled_time(run: RunRecord) -> str:

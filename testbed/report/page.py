@@ -107,6 +107,7 @@ def _main(
             ),
             without="No answered message has stages to show.",
         ),
+        sections.faults_section(summary),
         sections.sessions_section(summary),
         sections.feedback_section(summary),
         sections.manifest_section(view.manifest),

@@ -16,6 +16,7 @@ from testbed.results.manifest import Manifest
 
 __all__ = [
     "energy_section",
+    "faults_section",
     "feedback_section",
     "files_section",
     "headline",
@@ -271,6 +272,35 @@ def _rekeyings(session: SessionSummary) -> str:
         f"{figures.energy(session.rekey_energy_j)}"
     )
     return f"{text}; {session.failed} not answered" if session.failed else text
+
+
+def faults_section(summary: RunSummary) -> Html | None:
+    """What went wrong with the module; None when nothing did."""
+    if not summary.faults:
+        return None
+    return section(
+        "When the module failed",
+        element(
+            "p",
+            "Away is from what was noticed to the module attached again; its messages meanwhile "
+            "are among the lost and failed ones.",
+            class_="soft",
+        ),
+        table(
+            ("at", "what", "configuration", "after message", "away", "attempts"),
+            [
+                (
+                    figures.clock(fault.noticed_at_s),
+                    fault.fault,
+                    fault.configuration,
+                    figures.NOTHING if fault.after is None else str(fault.after),
+                    figures.away(fault).removeprefix("away "),
+                    str(fault.attempts),
+                )
+                for fault in summary.faults
+            ],
+        ),
+    )
 
 
 def feedback_section(summary: RunSummary) -> Html | None:

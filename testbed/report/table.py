@@ -16,8 +16,12 @@ from rich.text import Text
 from testbed.analysis.bytes import LAYERS, Layer, LayerMeans
 from testbed.analysis.rows import ConfigurationRow, EnergyMeans, RunSummary, SessionSummary
 from testbed.report import figures
+from testbed.results.records import FaultRecord
 
 __all__ = ["foot_notes", "render_table"]
+
+SHOWN_FAULTS = 10
+"""So many faults of the module are told one by one under the table; the page shows all."""
 
 _Cell = Callable[[ConfigurationRow], str | Text]
 
@@ -57,6 +61,9 @@ def render_table(summary: RunSummary) -> Table:
     line("lost", lambda row: _losses(row.lost))
     if any(row.failed for row in rows):
         line("failed", lambda row: _losses(row.failed))
+    if summary.faults:
+        line("module failed", lambda row: _losses(len(summary.faults_of(row.configuration))))
+        line("  and was away, in all", lambda row: _away(summary.faults_of(row.configuration)))
     line("latency, median", lambda row: figures.quantile(row.latency.median))
     if any(row.computing_s is not None for row in rows):
         line("  of it computing", lambda row: figures.seconds(row.computing_s), style="dim")
@@ -116,6 +123,9 @@ def foot_notes(summary: RunSummary) -> Sequence[str]:
     for model, ranges in models.items():
         text = f"Energy is estimated by the model {model}, not measured"
         notes.append(f"{text}; its stated range: {', '.join(ranges)}." if ranges else f"{text}.")
+    notes.extend(figures.fault(fault) for fault in summary.faults[:SHOWN_FAULTS])
+    if len(summary.faults) > SHOWN_FAULTS:
+        notes.append(f"{len(summary.faults) - SHOWN_FAULTS} more faults are in the journal.")
     notes.extend(summary.notes)
     return notes
 
@@ -128,6 +138,12 @@ def _title(summary: RunSummary) -> str:
     if summary.status != "complete":
         parts.append("INTERRUPTED")
     return " · ".join(parts)
+
+
+def _away(faults: Sequence[FaultRecord]) -> str:
+    """How long the module was away in all."""
+    away = [fault.recovered_s for fault in faults if fault.recovered_s is not None]
+    return figures.seconds(sum(away)) if away else figures.NOTHING
 
 
 def _losses(count: int) -> Text:

@@ -17,6 +17,7 @@ from testbed.metrics.collectors import HseMetrics, RunMetrics
 from testbed.results import (
     EndRecord,
     EnergyRecord,
+    FaultRecord,
     FeedbackRecord,
     MessageRecord,
     Outcome,
@@ -270,6 +271,22 @@ def test_exemplars_name_run_and_message() -> None:
     assert all(e == {"run": "run-1", "message": "rohc+esp-tunnel/0"} for e in exemplars)
 
 
+def test_faults_are_counted_by_kind_and_only_those_it_came_back_from_have_a_duration() -> None:
+    back = FaultRecord(fault="rebooted", configuration="none", recovered_s=5.5, attempts=1)
+    gone = FaultRecord(fault="line-lost", configuration="none", attempts=5, failure="line-lost")
+    metrics = fed(back, back, gone)
+    assert metrics.value("testbed_module_faults_total", fault="rebooted") == 2
+    assert metrics.value("testbed_module_faults_total", fault="line-lost") == 1
+    found = {
+        (name, dict(labels)["fault"]): value
+        for (name, labels), value in samples(metrics).items()
+        if name.startswith("testbed_module_recovery_seconds_") and "le" not in dict(labels)
+    }
+    assert found["testbed_module_recovery_seconds_count", "rebooted"] == 2
+    assert found["testbed_module_recovery_seconds_sum", "rebooted"] == 11.0
+    assert ("testbed_module_recovery_seconds_count", "line-lost") not in found
+
+
 def test_feedback_in_packets_of_its_own_is_counted_by_way() -> None:
     metrics = RunMetrics()
     metrics.observe(RUN)
@@ -384,7 +401,8 @@ def test_everything_in_the_catalogue_is_exported_and_nothing_else() -> None:
         configuration="rohc", after=0, uplink_bytes=LayerBytes(outer_ip=20, rohc_header=3)
     )
     end = EndRecord(status=RunStatus.COMPLETE)
-    registry.register(fed(MESSAGE, lost(), session, feedback, end))
+    fault = FaultRecord(fault="rebooted", configuration="none", recovered_s=5.5, attempts=1)
+    registry.register(fed(MESSAGE, lost(), session, feedback, fault, end))
     registry.register(HseMetrics(counters))
     text = generate_latest(registry).decode()
     families = {family.name: family for family in parse(text)}

@@ -17,7 +17,7 @@ from testbed.errors import UsageError
 from testbed.report.page import render_page, write_report
 from testbed.report.run import load_run
 from testbed.report.sections import module_name
-from testbed.results import RunStatus
+from testbed.results import FaultRecord, RunStatus
 from testbed.results.directory import RunDirectory
 
 
@@ -179,6 +179,30 @@ def test_sessions_and_manifest_stand_on_the_page(page: Page) -> None:
     assert "command testbed run --traffic thermostat-readings.pcapng" in page.text
 
 
+def test_what_went_wrong_with_the_module_stands_on_the_page(
+    sample: ModuleType, tmp_path: Path, page: Page
+) -> None:
+    assert "When the module failed" not in page.text
+    run = sample.write_run(tmp_path / "run")
+    view = load_run(run)
+    faults = (
+        FaultRecord(
+            fault="line-lost",
+            configuration="esp-tunnel",
+            after=3,
+            noticed_at_s=3661.0,
+            recovered_s=61.2,
+            attempts=3,
+        ),
+        FaultRecord(fault="silent", configuration="none", attempts=5, failure="silent"),
+    )
+    summary = dataclasses.replace(view.summary, faults=faults)
+    text = Page(render_page(dataclasses.replace(view, summary=summary))).text
+    assert "When the module failed" in text
+    assert "1:01:01.0 line-lost esp-tunnel 3 61.2 s 3" in text
+    assert "0:00:00.0 silent none - did not come back 5" in text
+
+
 def test_raw_files_are_listed_with_their_digests(run: Path, page: Page) -> None:
     for name in ("capture.pcapng", "esp_sa", "journal.jsonl", "manifest.json"):
         digest = hashlib.sha256((run / name).read_bytes()).hexdigest()
@@ -245,6 +269,7 @@ def hostile_run(sample: ModuleType, directory: Path) -> Path:
                     record["uplink_packet"] = evil
                 record["energy"]["model"] = evil
         lines.append(json.dumps(record))
+    lines.insert(1, json.dumps({"kind": "fault", "fault": evil, "configuration": evil}))
     (run / "journal.jsonl").write_text("\n".join(lines) + "\n")
     (run / "x'><script>alert(1)<").write_text("")
     return run

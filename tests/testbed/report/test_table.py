@@ -3,14 +3,15 @@
 import dataclasses
 import io
 from types import ModuleType
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from testbed.analysis.rows import RunSummary
 from testbed.analysis.summary import summarise
-from testbed.report.table import foot_notes, render_table
-from testbed.results import SessionRecord
+from testbed.report.table import SHOWN_FAULTS, foot_notes, render_table
+from testbed.results import FaultRecord, SessionRecord
 
 
 def printed(summary: RunSummary, width: int = 80) -> str:
@@ -52,6 +53,44 @@ def test_messages_and_losses_stand_in_the_table(summary: RunSummary) -> None:
     assert line(text, "messages") == ["40", "40", "40"]
     assert line(text, "lost") == ["0", "2", "0"]
     assert "failed" not in text
+
+
+def fault(number: int, **more: Any) -> FaultRecord:
+    at_s = 60.0 * number + 2.5
+    return FaultRecord(
+        fault="rebooted", configuration="esp-tunnel", after=number, noticed_at_s=at_s, **more
+    )
+
+
+def test_a_module_that_failed_has_lines_of_its_own_and_each_fault_a_note(
+    sample: ModuleType, summary: RunSummary
+) -> None:
+    assert "module failed" not in printed(summary)
+    gone = fault(70, attempts=5, failure="silent")
+    stopped = FaultRecord(fault="silent", configuration="none")
+    faults = [fault(1, recovered_s=5.5, attempts=1), fault(2, recovered_s=6.0), gone, stopped]
+    summary = summarise([*sample.records(), *faults])
+    text = printed(summary)
+    assert line(text, "module failed") == ["1", "3", "0"]
+    assert line(text, "and was away, in all") == ["-", "11.5", "s", "-"]
+    assert max(len(row) for row in text.splitlines()) <= 80
+    notes = foot_notes(summary)
+    for note in (
+        "esp-tunnel: module rebooted at 0:01:02.5, after message 1; away 5.50 s.",
+        "esp-tunnel: module rebooted at 1:10:02.5, after message 70; did not come back.",
+        "none: module silent at 0:00:00.0; not brought back.",
+    ):
+        assert note in notes
+    assert [one["fault"] for one in summary.to_json()["faults"]] == ["rebooted"] * 3 + ["silent"]
+
+
+def test_of_many_faults_the_notes_tell_some_and_how_many_more_there_are(
+    sample: ModuleType,
+) -> None:
+    many = [fault(number, recovered_s=1.0) for number in range(SHOWN_FAULTS + 3)]
+    notes = foot_notes(summarise([*sample.records(), *many]))
+    assert sum("module rebooted" in note for note in notes) == SHOWN_FAULTS
+    assert "3 more faults are in the journal." in notes
 
 
 def test_every_layer_that_has_bytes_has_a_line(summary: RunSummary) -> None:
