@@ -1,0 +1,6 @@
+"""Makes ``aka_cases`` importable: the tests are not a package."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
