@@ -362,9 +362,7 @@ def test_challenges_under_way_may_overtake_each_other() -> None:
         assert isinstance(present(usim, vector), AkaSuccess)
     vectors = [home.vector(IDENTITY) for _ in range(17)]
     answers = [present(usim, vector) for vector in reversed(vectors)]
-    assert isinstance(answers[-1], AkaSyncFailure), (
-        "one more than there are indices"
-    )
+    assert isinstance(answers[-1], AkaSyncFailure), "one more than there are indices"
     assert all(isinstance(answer, AkaSuccess) for answer in answers[:-1])
 
 
