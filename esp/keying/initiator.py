@@ -36,7 +36,7 @@ from esp.keying.messages import (
 )
 from esp.keying.session import Session, derive_session
 
-__all__ = ["Initiator", "draw_spi"]
+__all__ = ["Initiator", "draw_spi", "notice_error"]
 
 
 def draw_spi(random: Callable[[int], bytes] = os.urandom) -> int:
@@ -143,7 +143,9 @@ class Initiator:
             raise UnexpectedMessage("this exchange is finished")
         kind = message_type(data)
         if kind == NOTICE:
-            raise self._refused(Notice.decode(data))
+            error = notice_error(Notice.decode(data), self._request.ue_spi, self._request.ue_nonce)
+            self.refusal = error.notice
+            raise error
         if kind != RESPONSE:
             raise MalformedMessage("not a response of this version")
         response, authenticated, mac = Response.decode(data)
@@ -177,17 +179,19 @@ class Initiator:
         self._response_data = data
         return self._session
 
-    def _refused(self, notice: Notice) -> Exception:
-        request = self._request
-        if notice.ue_spi != request.ue_spi or notice.nonce_tag != request.ue_nonce[:4]:
-            return UnexpectedMessage("a notice about another request")
-        self.refusal = notice.reason
-        return PeerRefused(notice.reason, hint=_HINTS[notice.reason])
+
+def notice_error(notice: Notice, ue_spi: int, nonce: bytes) -> PeerRefused:
+    """What a notice about a request says; raises UnexpectedMessage when it is about another one."""
+    if notice.ue_spi != ue_spi or notice.nonce_tag != nonce[:4]:
+        raise UnexpectedMessage("a notice about another request")
+    return PeerRefused(notice.reason, hint=_HINTS[notice.reason])
 
 
 _HINTS = {
     Reason.UNKNOWN_IDENTITY: "is the identity configured at the HSE?",
-    Reason.AUTHENTICATION_FAILED: "is the same secret configured on both sides?",
+    Reason.AUTHENTICATION_FAILED: "do both sides have the same secret, or the same K and OPc?",
     Reason.OFFER_REFUSED: "which suites and modes does the HSE allow?",
     Reason.BUSY: "try again later",
+    Reason.NO_VECTOR: "does the HSE reach its source of authentication vectors?",
+    Reason.RESYNCHRONISATION_FAILED: "does the HSE's source of vectors know this USIM's K and OPc?",
 }

@@ -8,13 +8,15 @@
 ESP keys need up to 96 octets per direction, and the KDF gives 32: each key is made of as many
 blocks as it needs, with the block's number as the last parameter. The parameters, in order:
 
-    P0  label, "best-esp"              P5  the HSE's inbound SPI, 4 octets
-    P1  purpose, see below             P6  nonce of the UE
-    P2  direction, one octet           P7  nonce of the HSE
-    P3  suite, mode and options, 4     P8  identity of the UE, UTF-8
-    P4  the UE's inbound SPI, 4        P9  block number, one octet, from 1
+    P0  label, "best-esp"              P6   nonce of the UE
+    P1  purpose, see below             P7   nonce of the HSE
+    P2  direction, one octet           P8   identity of the UE, UTF-8
+    P3  suite, mode and options, 4     P9   version of the key agreement, one octet
+    P4  the UE's inbound SPI, 4        P10  ROHC channel as agreed, empty where none was
+    P5  the HSE's inbound SPI, 4       P11  block number, one octet, from 1
 
-Purposes: ``encr``, ``salt``, ``integ`` for ESP, ``rohc`` for the ROHC ICV inside a tunnel.
+Purposes: ``encr``, ``salt``, ``integ`` for ESP, ``rohc`` for the ROHC ICV inside a tunnel. The key
+is the secret of the hello, or K_e2m of AKA (:mod:`esp.keying.hierarchy`): one derivation for both.
 
 Every parameter carries its length, so that no two sets of parameters give the same S: changing
 any one of them changes every key. TR 33.863 and TS 33.163 name FC values and labels for their
@@ -27,7 +29,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, StrEnum
 
 from esp.errors import InvalidParameter, WeakSecret
 from esp.suites import Suite
@@ -38,6 +40,7 @@ __all__ = [
     "DerivationSettings",
     "Direction",
     "DirectionKeys",
+    "KeyAgreement",
     "SessionBinding",
     "authentication_code",
     "authentication_key",
@@ -79,8 +82,24 @@ class DerivationSettings:
     published ones."""
     esp_label: bytes = b"best-esp"
     """P0 of the keys of ESP."""
-    hello_label: bytes = b"best-hello"
-    """P0 of the keys that authenticate the hello."""
+    message_label: bytes = b"best-message"
+    """P0 of the keys that authenticate the messages of an exchange."""
+    e2m_label: bytes = b"best-e2m"
+    """P0 of K_e2m."""
+
+
+class KeyAgreement(StrEnum):
+    """How two sides came to a session's keys."""
+
+    HELLO = "hello"
+    """From a configured secret, in two messages."""
+    AKA = "aka"
+    """From CK and IK of an AKA run, in four messages."""
+
+    @property
+    def version(self) -> int:
+        """The high half of the first octet of each message, and P9."""
+        return 1 if self is KeyAgreement.HELLO else 2
 
 
 class Direction(Enum):
@@ -106,6 +125,10 @@ class SessionBinding:
     """Fresh nonce of the UE."""
     hse_nonce: bytes
     """Fresh nonce of the HSE."""
+    key_agreement: KeyAgreement = KeyAgreement.HELLO
+    """Which exchange it was."""
+    rohc: bytes = b""
+    """The ROHC channel as on the wire; empty where none was negotiated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,10 +158,21 @@ def check_secret(secret: bytes) -> bytes:
 
 
 def authentication_key(
-    secret: bytes, identity: str, direction: Direction, settings: DerivationSettings
+    secret: bytes,
+    identity: str,
+    direction: Direction,
+    settings: DerivationSettings,
+    key_agreement: KeyAgreement = KeyAgreement.HELLO,
 ) -> bytes:
-    """The key that authenticates one direction of the hello, 32 octets."""
-    return kdf(secret, settings.fc, settings.hello_label, direction.value, identity.encode("utf-8"))
+    """The key that authenticates one direction of an exchange, 32 octets."""
+    return kdf(
+        secret,
+        settings.fc,
+        settings.message_label,
+        direction.value,
+        identity.encode("utf-8"),
+        bytes((key_agreement.version,)),
+    )
 
 
 def authentication_code(key: bytes, data: bytes) -> bytes:
@@ -162,6 +196,8 @@ def derive_direction(
         binding.ue_nonce,
         binding.hse_nonce,
         binding.identity.encode("utf-8"),
+        bytes((binding.key_agreement.version,)),
+        binding.rohc,
     )
 
     def material(purpose: bytes, size: int) -> bytes:

@@ -25,13 +25,18 @@ from esp.layout import Mode
 from esp.suites import Suite, suite_by_wire_id
 
 __all__ = [
+    "MAXIMUM_OFFERS",
     "NONCE_BYTES",
+    "NOTICE_REASONS",
     "Notice",
     "Offer",
+    "Reader",
     "Request",
     "Response",
+    "decode_identity",
     "encode_identity",
     "message_type",
+    "offers_rohc",
 ]
 
 NONCE_BYTES = 16
@@ -52,8 +57,12 @@ _NOTICE_CODES = {
     2: Reason.AUTHENTICATION_FAILED,
     3: Reason.OFFER_REFUSED,
     4: Reason.BUSY,
+    5: Reason.NO_VECTOR,
+    6: Reason.RESYNCHRONISATION_FAILED,
 }
 _CODE_OF = {reason: code for code, reason in _NOTICE_CODES.items()}
+NOTICE_REASONS = frozenset(_CODE_OF)
+"""The reasons that a notice can tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +102,7 @@ class Offer:
         return cls(suite=row, mode=mode, compression=bool(bits & _ROHC), esn=bool(bits & _ESN))
 
 
-class _Reader:
+class Reader:
     """Takes fields off the front of a message; MalformedMessage when they run out."""
 
     __slots__ = ("_at", "_data")
@@ -103,6 +112,7 @@ class _Reader:
         self._at = 0
 
     def take(self, size: int) -> bytes:
+        """So many octets."""
         field = self._data[self._at : self._at + size]
         if len(field) != size:
             raise MalformedMessage("the message is cut short")
@@ -110,15 +120,48 @@ class _Reader:
         return field
 
     def number(self, size: int) -> int:
+        """A number of so many octets."""
         return int.from_bytes(self.take(size), "big")
 
+    def spi(self) -> int:
+        """An SPI that is not reserved."""
+        spi = self.number(4)
+        if spi < 256:
+            raise MalformedMessage("the SPI is reserved")
+        return spi
+
+    def rest(self) -> bytes:
+        """All that is left."""
+        return self.take(len(self._data) - self._at)
+
+    def proposals(self) -> tuple[bytes, ...]:
+        """Their number, and the proposals, four octets each."""
+        count = self.number(1)
+        if not 1 <= count <= MAXIMUM_OFFERS:
+            raise MalformedMessage(f"a request has 1 to {MAXIMUM_OFFERS} proposals")
+        return tuple(self.take(4) for _ in range(count))
+
+    def identity(self) -> str:
+        """Its length, and the identity."""
+        size = self.number(1)
+        if size > MAXIMUM_IDENTITY_BYTES:
+            raise MalformedMessage("the identity is too long")
+        return decode_identity(self.take(size))
+
     def expect(self, message_type: int) -> None:
+        """The first octet: version and type."""
         if self.number(1) != message_type:
             raise MalformedMessage("not a message of this version and type")
 
     def end(self) -> None:
+        """Nothing may follow."""
         if self._at != len(self._data):
             raise MalformedMessage("octets follow the end of the message")
+
+
+def offers_rohc(proposal: bytes) -> bool:
+    """Whether a proposal's four octets, known or not, have the ROHC bit."""
+    return bool(proposal[3] & _ROHC)
 
 
 def message_type(data: bytes) -> int:
@@ -139,7 +182,8 @@ def encode_identity(identity: str) -> bytes:
     return octets
 
 
-def _decode_identity(octets: bytes) -> str:
+def decode_identity(octets: bytes) -> str:
+    """The identity in octets; raises MalformedMessage."""
     try:
         identity = octets.decode("utf-8")
     except UnicodeDecodeError:
@@ -178,23 +222,16 @@ class Request:
     @classmethod
     def decode(cls, data: bytes) -> tuple[Request, bytes, bytes]:
         """Request, the octets under the MAC, the MAC; raises MalformedMessage."""
-        reader = _Reader(data)
+        reader = Reader(data)
         reader.expect(REQUEST)
-        ue_spi = reader.number(4)
-        nonce = reader.take(NONCE_BYTES)
-        count = reader.number(1)
-        if not 1 <= count <= MAXIMUM_OFFERS:
-            raise MalformedMessage(f"a request has 1 to {MAXIMUM_OFFERS} proposals")
-        proposals = tuple(reader.take(4) for _ in range(count))
-        size = reader.number(1)
-        if size > MAXIMUM_IDENTITY_BYTES:
-            raise MalformedMessage("the identity is too long")
-        identity = _decode_identity(reader.take(size))
+        request = cls(
+            ue_spi=reader.spi(),
+            ue_nonce=reader.take(NONCE_BYTES),
+            proposals=reader.proposals(),
+            identity=reader.identity(),
+        )
         mac = reader.take(MAC_BYTES)
         reader.end()
-        if ue_spi < 256:
-            raise MalformedMessage("the SPI is reserved")
-        request = cls(ue_spi=ue_spi, ue_nonce=nonce, proposals=proposals, identity=identity)
         return request, data[:-MAC_BYTES], mac
 
 
@@ -224,24 +261,25 @@ class Response:
     @classmethod
     def decode(cls, data: bytes) -> tuple[Response, bytes, bytes]:
         """Response, the octets under the MAC, the MAC; raises MalformedMessage."""
-        reader = _Reader(data)
+        reader = Reader(data)
         reader.expect(RESPONSE)
         response = cls(
             ue_spi=reader.number(4),
-            hse_spi=reader.number(4),
+            hse_spi=reader.spi(),
             hse_nonce=reader.take(NONCE_BYTES),
             proposal=reader.take(4),
         )
         mac = reader.take(MAC_BYTES)
         reader.end()
-        if response.hse_spi < 256:
-            raise MalformedMessage("the SPI is reserved")
         return response, data[:-MAC_BYTES], mac
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """Unauthenticated word that a request was refused: a hint for the user, nothing more."""
+    """Unauthenticated word that a request was refused: a hint for the user, nothing more.
+
+    The same for the hello and for AKA.
+    """
 
     ue_spi: int
     """The request's SPI."""
@@ -262,7 +300,7 @@ class Notice:
     @classmethod
     def decode(cls, data: bytes) -> Notice:
         """The notice; raises MalformedMessage."""
-        reader = _Reader(data)
+        reader = Reader(data)
         reader.expect(NOTICE)
         ue_spi = reader.number(4)
         tag = reader.take(4)

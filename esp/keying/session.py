@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from esp.inbound import InboundAssociation
 from esp.keying.kdf import (
     DerivationSettings,
     Direction,
     DirectionKeys,
+    KeyAgreement,
     SessionBinding,
     derive_direction,
 )
 from esp.keying.messages import Offer
+from esp.keying.rohc_channel import RohcChannel
 from esp.layout import Mode
 from esp.lifetime import Lifetime
 from esp.outbound import OutboundAssociation
@@ -29,8 +31,8 @@ __all__ = ["Session", "derive_session"]
 class Session:
     """A pair of SAs with fresh keys. No key shows in its repr."""
 
-    identity: str
-    """Identity of the UE."""
+    identity: str = field(repr=False)
+    """Identity of the UE; may be an IMSI, and is not shown."""
     suite: Suite
     """Suite of both directions."""
     mode: Mode
@@ -43,6 +45,11 @@ class Session:
     """What this side receives with; its SPI was chosen here."""
     outbound: DirectionKeys
     """What this side sends with; its SPI was chosen by the peer."""
+    key_agreement: KeyAgreement = KeyAgreement.HELLO
+    """How the keys came about."""
+    rohc: RohcChannel | None = None
+    """The ROHC channel as negotiated; None without compression, and where both sides take theirs
+    from their configuration, as with the hello."""
 
     def inbound_association(
         self,
@@ -79,8 +86,9 @@ class Session:
     ) -> tuple[RohcIcv, RohcIcv]:
         """The ROHC ICVs of what goes out and of what comes in, for a CompressedTunnel.
 
-        Whether they are used, with which transform and how long, is configuration, the same on
-        both sides: the hello does not negotiate it. Raises InvalidParameter.
+        Whether they are used, with which transform and how long, stands in :attr:`rohc`, or is
+        configuration, the same on both sides: the hello does not negotiate it. Raises
+        InvalidParameter.
         """
         size = rohc_key_bytes(integrity)
         outbound, inbound = (
@@ -137,4 +145,6 @@ def derive_session(
         esn=offer.esn,
         inbound=downlink if at_ue else uplink,
         outbound=uplink if at_ue else downlink,
+        key_agreement=binding.key_agreement,
+        rohc=RohcChannel.decode(binding.rohc) if binding.rohc else None,
     )

@@ -148,6 +148,8 @@ def _plain(session: keying.Session) -> dict[str, Any]:
         "mode": session.mode.value,
         "compression": session.compression,
         "esn": session.esn,
+        "key_agreement": session.key_agreement.value,
+        "rohc": None if session.rohc is None else session.rohc.encode().hex(),
         "inbound": direction(session.inbound),
         "outbound": direction(session.outbound),
     }
@@ -163,6 +165,7 @@ def _session(record: dict[str, Any]) -> keying.Session:
             rohc_key=bytes.fromhex(keys["rohc_key"]),
         )
 
+    rohc = record.get("rohc")
     return keying.Session(
         identity=record["identity"],
         suite=esp.suite(record["suite"]),
@@ -171,4 +174,6 @@ def _session(record: dict[str, Any]) -> keying.Session:
         esn=record.get("esn", False),
         inbound=direction(record["inbound"]),
         outbound=direction(record["outbound"]),
+        key_agreement=keying.KeyAgreement(record.get("key_agreement", "hello")),
+        rohc=None if rohc is None else keying.RohcChannel.decode(bytes.fromhex(rohc)),
     )

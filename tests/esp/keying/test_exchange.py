@@ -515,8 +515,8 @@ def test_nothing_is_left_of_sessions_that_are_gone() -> None:
     assert len(responder) == 1
     assert responder.release(theirs.inbound.spi) == theirs
     assert responder.release(theirs.inbound.spi) is None
-    for table in ("_by_request", "_by_spi", "_half_open", "_of_identity"):
-        assert not getattr(responder, table)
+    for table in ("_by_message", "_by_spi", "_half_open", "_of_identity"):
+        assert not getattr(responder.sessions, table)
 
 
 # --- local mistakes ------------------------------------------------------------------------------

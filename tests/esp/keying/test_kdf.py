@@ -15,7 +15,9 @@ from esp import SUITES, Mode, suite
 from esp.errors import InvalidParameter, WeakSecret
 from esp.keying import (
     DerivationSettings,
+    KeyAgreement,
     Offer,
+    RohcChannel,
     SessionBinding,
     check_secret,
     derive_session,
@@ -104,6 +106,8 @@ def test_a_derived_key_is_what_the_documentation_says_it_is() -> None:
             bytes(16),
             bytes(range(16)),
             b"ue-1",
+            b"\x01",
+            b"",
             bytes((number,)),
         ):
             text += parameter + len(parameter).to_bytes(2, "big")
@@ -151,6 +155,9 @@ CHANGES = {
     "UE nonce": {"ue_nonce": b"\1" + bytes(15)},
     "HSE nonce": {"hse_nonce": b"\1" + bytes(range(1, 16))},
     "nonces exchanged": {"ue_nonce": bytes(range(16)), "hse_nonce": bytes(16)},
+    "key agreement": {"key_agreement": KeyAgreement.AKA},
+    "ROHC channel": {"rohc": RohcChannel().encode()},
+    "ROHC profiles": {"rohc": RohcChannel(profiles=(0, 2)).encode()},
 }
 
 

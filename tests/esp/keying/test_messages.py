@@ -120,7 +120,7 @@ def test_a_response_with_a_reserved_spi_is_malformed() -> None:
 
 
 def test_a_notice_with_an_unknown_code_is_malformed() -> None:
-    for code in (0, 5, 255):
+    for code in (0, 7, 255):
         with pytest.raises(MalformedMessage):
             Notice.decode(b"\x1f" + bytes(8) + bytes((code,)))
 
