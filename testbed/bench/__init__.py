@@ -6,11 +6,19 @@ or to publish its JSON Schema (`bench_schema`). On the shelves:
 - ``description.py``    the whole: HSE, traffic, matrix; and what may not be combined
 - ``module.py``         the module under test, and how it is set up
 - ``loading.py``        read from a file and from options, mistakes told with their lines
+- ``campaign.py``       factors, blocks, when to stop
 - ``protection.py``     how ESP may be used: allowed suites, options, lifetimes, recovery
 - ``configuration.py``  one cell of the matrix: security, suite and compression, and its name
 - ``source.py``         YAML with the line of each key, for errors that point at the mistake
 """
 
+from testbed.bench.campaign import (
+    BudgetDescription,
+    CampaignDescription,
+    ExclusionDescription,
+    FactorsDescription,
+    UntilDescription,
+)
 from testbed.bench.configuration import (
     DEFAULT_MATRIX,
     DEFAULT_SUITE,
@@ -40,9 +48,13 @@ __all__ = [
     "DEFAULT_SUITE",
     "POLICIES",
     "Bench",
+    "BudgetDescription",
+    "CampaignDescription",
     "Compression",
     "Configuration",
     "EspDescription",
+    "ExclusionDescription",
+    "FactorsDescription",
     "HseDescription",
     "LifetimeDescription",
     "ModuleDescription",
@@ -52,6 +64,7 @@ __all__ = [
     "RohcDescription",
     "Security",
     "TrafficDescription",
+    "UntilDescription",
     "allowed_suites",
     "bench_schema",
     "load_bench",

@@ -24,6 +24,7 @@ from pydantic import (
 
 import esp
 from esp.suites import EVERY_SUITE
+from testbed.bench.campaign import CampaignDescription
 from testbed.bench.configuration import DEFAULT_MATRIX, Compression, Configuration, Security
 from testbed.bench.model import Model
 from testbed.bench.module import ModuleDescription
@@ -242,6 +243,8 @@ class Bench(Model):
         DEFAULT_MATRIX
     )
     """The configurations that are measured, one after the other."""
+    campaign: CampaignDescription | None = None
+    """Factors beside the matrix, and blocks; none measures each configuration once, in order."""
     policy: PolicyField = EVERY_SUITE
     """Which suites may be used here; a configuration with another one is refused."""
     esp: EspDescription = EspDescription()
@@ -290,6 +293,12 @@ class Bench(Model):
                     f"{', '.join(sorted(self.policy.allowed))}"
                 )
         _ = self.timing
+        coverage = self.campaign is not None and self.campaign.factors.coverage
+        if coverage and not self.module.is_virtual:
+            raise ValueError(
+                "campaign: coverage is a factor of virtual modules; the real one on "
+                f"{self.module.port!r} stands where it stands, and its level is in the journal"
+            )
         if not self.module.is_virtual and self.hse.address is None:
             raise ValueError(
                 f"the real module on {self.module.port!r} cannot reach an HSE that only this "

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from testbed.bench.description import Bench
 from testbed.bench.source import Location, YamlSource, read_yaml
 from testbed.errors import UsageError
+from testbed.traffic import PROFILES
 
 __all__ = ["bench_schema", "load_bench", "schema_text", "validate_bench"]
 
@@ -54,7 +55,15 @@ def load_bench(path: Path, overrides: Mapping[str, Any] | None = None) -> Bench:
         traffic = traffic.model_copy(update={"capture": path.parent / traffic.capture})
     if hse.secret_file is not None and _from_file(source.data, overrides, "hse", "secret_file"):
         hse = hse.model_copy(update={"secret_file": path.parent / hse.secret_file})
-    return bench.model_copy(update={"traffic": traffic, "hse": hse})
+    campaign = bench.campaign
+    if campaign is not None:
+        sources = tuple(
+            name if name in PROFILES else str(path.parent / name)
+            for name in campaign.factors.payload
+        )
+        factors = campaign.factors.model_copy(update={"payload": sources})
+        campaign = campaign.model_copy(update={"factors": factors})
+    return bench.model_copy(update={"traffic": traffic, "hse": hse, "campaign": campaign})
 
 
 def validate_bench(data: Mapping[str, Any], *, source: YamlSource | None = None) -> Bench:

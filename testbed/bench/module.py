@@ -9,7 +9,10 @@ from pydantic import Field, model_validator
 from firmware_bridge.virtual import ModuleSettings
 from testbed.bench.model import Model
 
-__all__ = ["ModuleDescription", "PowerSavingDescription"]
+__all__ = ["ModuleDescription", "PowerSavingDescription", "ReleaseAssistanceName"]
+
+ReleaseAssistanceName = Literal["none", "after-uplink", "after-downlink"]
+"""What a message tells the network: nothing, no more data at all, or one answer expected."""
 
 
 class PowerSavingDescription(Model):
@@ -40,7 +43,7 @@ class ModuleDescription(Model):
     """How long the module may take to register, in seconds."""
     power_saving: PowerSavingDescription = PowerSavingDescription()
     """PSM and eDRX."""
-    release_assistance: Literal["none", "after-uplink", "after-downlink"] = "after-downlink"
+    release_assistance: ReleaseAssistanceName = "after-downlink"
     """What each message tells the network: nothing, no more data at all, or one answer expected."""
     max_payload: int | None = Field(default=None, ge=1, le=1500)
     """Largest UDP payload the module's socket takes, in octets; none uses the family's figure."""

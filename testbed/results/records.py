@@ -6,6 +6,8 @@
 ``message``           one per message: outcome, time per stage, bytes per layer, energy
 ``feedback``          one per packet that carried ROHC feedback and nothing else
 ``fault``             one per thing that went wrong with the module, and how long that lasted
+``setup``             one per change of the module's settings that a campaign's cell asked for
+``resumed``           a run that was interrupted goes on: what comes next has new sessions
 ``end``               last line: how the run ended; absent when it was killed
 ====================  ========================================================================
 
@@ -20,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_args
 
 from testbed.analysis.bytes import LayerBytes
 
@@ -35,9 +37,11 @@ __all__ = [
     "Outcome",
     "Record",
     "RecordError",
+    "ResumedRecord",
     "RunRecord",
     "RunStatus",
     "SessionRecord",
+    "SetupRecord",
     "Stage",
     "record_from_dict",
 ]
@@ -118,7 +122,7 @@ class _Fields:
         record: dict[str, Any] = {"kind": self.kind}
         for entry in fields(self):  # type: ignore[arg-type]
             value = getattr(self, entry.name)
-            if value is None and entry.metadata.get("omit_none"):
+            if (value is None or value is False) and entry.metadata.get("omit_none"):
                 continue
             record[entry.name] = _plain(value)
         return record
@@ -184,9 +188,19 @@ class RunRecord(_Fields):
     configurations: tuple[str, ...] = ()
     """The arms of the comparison, such as ``rohc+esp-tunnel``, in the order of the table."""
     messages: int = 0
-    """How many messages each configuration is to send."""
+    """How many messages each configuration is to send, or each cell, warm-up included."""
     traffic: str = ""
     """Where the payloads come from: a capture's name or a generator's."""
+    cells: tuple[Mapping[str, Any], ...] | None = field(default=None, metadata={"omit_none": True})
+    """A campaign's cells: ``name``, ``configuration``, and the level of each varied factor."""
+    excluded: tuple[Mapping[str, Any], ...] | None = field(
+        default=None, metadata={"omit_none": True}
+    )
+    """Cells that are not measured, each with a ``reason`` besides."""
+    blocks: int | None = field(default=None, metadata={"omit_none": True})
+    """A campaign's blocks at most; each holds every cell once."""
+    plan: str | None = field(default=None, metadata={"omit_none": True})
+    """What tells the plan and its messages from others: a run is resumed with the same one."""
     seed: int = 0
     """What every random choice of the run comes from."""
     time: str = ""
@@ -199,6 +213,9 @@ class RunRecord(_Fields):
 
     def __post_init__(self) -> None:
         _freeze(self, "configurations", tuple(self.configurations))
+        for name in ("cells", "excluded"):
+            if getattr(self, name) is not None:
+                _freeze(self, name, tuple(getattr(self, name)))
         if not self.time:
             _freeze(self, "time", "real" if self.time_scale == 1.0 else "scaled")
 
@@ -230,6 +247,11 @@ class SessionRecord(_Fields):
     """How many messages in a row had no answer before a re-keying."""
     failure: str | None = field(default=None, metadata={"omit_none": True})
     """Why no keys came of it, such as ``no-answer``; absent when there are keys."""
+    cell: str | None = field(default=None, metadata={"omit_none": True})
+    """The campaign's cell: the configuration and each varied factor's level; absent without a
+    campaign."""
+    block: int | None = field(default=None, metadata={"omit_none": True})
+    """The campaign's block, from 0."""
 
     def __post_init__(self) -> None:
         _freeze(self, "energy", _energy(self.energy))
@@ -289,7 +311,7 @@ class MessageRecord(_Fields):
     kind: ClassVar[str] = "message"
 
     index: int
-    """Number of the message within its configuration, from 0."""
+    """Number of the message within its source, from 0: within its configuration or cell, too."""
     configuration: str
     """The arm it belongs to, such as ``rohc+esp-tunnel``."""
     security: str
@@ -317,6 +339,15 @@ class MessageRecord(_Fields):
     """The ROHC packet type that came back."""
     radio: Mapping[str, Any] | None = field(default=None, metadata={"omit_none": True})
     """The module's radio report around the message (``ecl``, ``rsrp_dbm`` ...)."""
+    planned: int | None = field(default=None, metadata={"omit_none": True})
+    """Number of the message in the plan, from 0: each stands in a journal once."""
+    cell: str | None = field(default=None, metadata={"omit_none": True})
+    """The campaign's cell: the configuration and each varied factor's level; absent without a
+    campaign."""
+    block: int | None = field(default=None, metadata={"omit_none": True})
+    """The campaign's block, from 0."""
+    warm_up: bool = field(default=False, metadata={"omit_none": True})
+    """It only warms its cell up: in no statistic. Absent when false."""
 
     def __post_init__(self) -> None:
         _freeze(self, "outcome", Outcome(self.outcome))
@@ -349,6 +380,11 @@ class FeedbackRecord(_Fields):
     """Seconds after submission per :class:`Stage`, when the UE sent it."""
     energy: EnergyRecord | None = field(default=None, metadata={"omit_none": True})
     """What sending it cost the module's battery; receiving is in the message's own figure."""
+    cell: str | None = field(default=None, metadata={"omit_none": True})
+    """The campaign's cell: the configuration and each varied factor's level; absent without a
+    campaign."""
+    block: int | None = field(default=None, metadata={"omit_none": True})
+    """The campaign's block, from 0."""
 
     def __post_init__(self) -> None:
         _freeze(self, "uplink_bytes", _layers(self.uplink_bytes))
@@ -387,12 +423,56 @@ class FaultRecord(_Fields):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetupRecord(_Fields):
+    """The module was set up otherwise, since a campaign's cell asked for it; no message's cost."""
+
+    kind: ClassVar[str] = "setup"
+
+    cell: str
+    """The cell that asked for it."""
+    block: int
+    """Its block."""
+    changed: Mapping[str, Any]
+    """Factor and new level: ``power_saving``, ``coverage``."""
+    at_s: float
+    """When it began, in seconds since the run began."""
+    duration_s: float
+    """Until the module was ready for the next message, in seconds."""
+    granted: Mapping[str, Any] | None = field(default=None, metadata={"omit_none": True})
+    """The power saving that the network granted."""
+
+    def __post_init__(self) -> None:
+        _check_not_negative(self, "block", "duration_s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumedRecord(_Fields):
+    """A run that was interrupted goes on, in another process: with new sessions and new keys."""
+
+    kind: ClassVar[str] = "resumed"
+
+    part: int
+    """Which part of the run begins, from 1: the one before the first interruption was 0."""
+    planned: int
+    """Number of the message that comes next. If it was under way when the run was interrupted, it
+    is sent again; what it sent before stands in the capture alone."""
+    at_s: float
+    """The run's clock, which stood still meanwhile, in seconds since the run began."""
+
+    def __post_init__(self) -> None:
+        _check_not_negative(self, "part", "planned")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndRecord(_Fields):
     """The last line: how the run ended."""
 
     kind: ClassVar[str] = "end"
 
     status: RunStatus
+    stopped: str | None = field(default=None, metadata={"omit_none": True})
+    """Why a campaign ended before its last block: ``precise-enough``, ``budget-time``,
+    ``budget-energy`` or ``budget-messages``."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """What was counted over the run: messages by outcome, the HSE's rejects by reason ..."""
 
@@ -400,13 +480,19 @@ class EndRecord(_Fields):
         _freeze(self, "status", RunStatus(self.status))
 
 
-Record = RunRecord | SessionRecord | MessageRecord | FeedbackRecord | FaultRecord | EndRecord
+Record = (
+    RunRecord
+    | SessionRecord
+    | MessageRecord
+    | FeedbackRecord
+    | FaultRecord
+    | SetupRecord
+    | ResumedRecord
+    | EndRecord
+)
 """Any record of a journal."""
 
-_KINDS: dict[str, type[Record]] = {
-    kind.kind: kind
-    for kind in (RunRecord, SessionRecord, MessageRecord, FeedbackRecord, FaultRecord, EndRecord)
-}
+_KINDS: dict[str, type[Record]] = {kind.kind: kind for kind in get_args(Record)}
 
 
 def record_from_dict(record: Mapping[str, Any]) -> Record | None:
