@@ -93,6 +93,11 @@ class Door:
         self.module.fail(kind, duration_s, self.now)
         self._settle()
 
+    def stand(self, rsrp_dbm: float) -> None:
+        """Put the module where its cell is heard so well, -150 to -40 dBm in the mean."""
+        self.module.stand(rsrp_dbm, self.now)
+        self._settle()
+
     def wake_pin(self) -> None:
         """A falling edge on the module's wake-up pin."""
         self.module.wake_pin(self.now)

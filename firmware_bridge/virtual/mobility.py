@@ -197,6 +197,11 @@ class Mobility:
         self._channel.lose(self._timers.now, duration_s)
         self._coverage_changed()
 
+    def stand(self, rsrp_dbm: float) -> None:
+        """The module is put where its cell is heard so well, -150 to -40 dBm in the mean."""
+        self._channel.stand(rsrp_dbm)
+        self._coverage_changed()
+
     def stay_detached(self) -> None:
         """Find a cell, but attach only when told to."""
         self._attach_wanted = False

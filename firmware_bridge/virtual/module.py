@@ -122,6 +122,11 @@ class VirtualModule:
         """Let everything happen that is due up to ``now``."""
         self.timers.run(now)
 
+    def stand(self, rsrp_dbm: float, now: float) -> None:
+        """Put the module where its cell is heard so well, -150 to -40 dBm in the mean."""
+        self.advance(now)
+        self.equipment.stand(rsrp_dbm)
+
     # -- the line --------------------------------------------------------------------------------
 
     def write(self, data: bytes, now: float) -> None:

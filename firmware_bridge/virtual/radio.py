@@ -13,7 +13,7 @@ import enum
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from firmware_bridge.virtual.parameters import (
     DOWNLINK_BLOCK_BITS,
@@ -148,6 +148,10 @@ class Channel:
         since = now - self._origin
         self._outages = [outage for outage in self._outages if outage[1] > since]
         self._outages.append((since, since + duration_s))
+
+    def stand(self, rsrp_dbm: float) -> None:
+        """From now on the module stands where the cell is heard so well, in the mean."""
+        self._radio = replace(self._radio, rsrp_dbm=rsrp_dbm)
 
     def signal(self, now: float) -> Signal:
         """The coverage at ``now`` (seconds)."""

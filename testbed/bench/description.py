@@ -320,9 +320,17 @@ class Bench(Model):
             real_secret=not hse.test and (hse.secret is not None or hse.secret_file is not None),
         )
 
-    def random(self, purpose: str) -> Callable[[int], bytes]:
-        """A source of random octets for one purpose; in virtual time it comes from the seed."""
-        return random_octets(self.timing.kind, self.seed, purpose)
+    def random(self, purpose: str, part: int = 0) -> Callable[[int], bytes]:
+        """A source of random octets for one purpose; in virtual time it comes from the seed.
+
+        Args:
+            purpose: who draws; each purpose has a sequence of its own.
+            part: of a resumed run, from 0: each part has sequences of its own, so that no key
+                and no nonce comes again.
+        """
+        return random_octets(
+            self.timing.kind, self.seed, f"{purpose}/part {part}" if part else purpose
+        )
 
     @property
     def rohc_settings(self) -> RohcSettings:

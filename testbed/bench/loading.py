@@ -18,7 +18,7 @@ from testbed.bench.source import Location, YamlSource, read_yaml
 from testbed.errors import UsageError
 from testbed.traffic import PROFILES
 
-__all__ = ["bench_schema", "load_bench", "schema_text", "validate_bench"]
+__all__ = ["bench_schema", "load_bench", "merged", "schema_text", "validate_bench"]
 
 
 def bench_schema() -> dict[str, Any]:
@@ -48,7 +48,7 @@ def load_bench(path: Path, overrides: Mapping[str, Any] | None = None) -> Bench:
             f"{path}:1: a bench description is a mapping of keys to values",
             hint=f"Known keys: {', '.join(Bench.model_fields)}.",
         )
-    data = _merged(source.data, overrides or {})
+    data = merged(source.data, overrides or {})
     bench = validate_bench(data, source=source)
     traffic, hse = bench.traffic, bench.hse
     if traffic.capture is not None and _from_file(source.data, overrides, "traffic", "capture"):
@@ -128,15 +128,16 @@ def _allowed_keys(location: Location) -> list[str]:
     return list(node.get("properties", {}))
 
 
-def _merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
+def merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """A nested mapping with the values of another one in place of its own."""
+    result = dict(base)
     for key, value in overrides.items():
-        below = merged.get(key)
+        below = result.get(key)
         if isinstance(value, Mapping) and isinstance(below, Mapping):
-            merged[key] = _merged(below, value)
+            result[key] = merged(below, value)
         else:
-            merged[key] = value
-    return merged
+            result[key] = value
+    return result
 
 
 def _from_file(data: Mapping[str, Any], overrides: Mapping[str, Any] | None, *path: str) -> bool:

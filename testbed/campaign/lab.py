@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from random import Random
 
 from firmware_bridge import (
     Line,
@@ -20,6 +21,7 @@ from firmware_bridge import (
     open_port,
 )
 from firmware_bridge.virtual import (
+    Door,
     MemoryDoor,
     MemoryNetwork,
     virtual_module_in_memory,
@@ -66,7 +68,7 @@ def bench_secret(bench: Bench) -> Secret | None:
 
 @asynccontextmanager
 async def open_hse(
-    bench: Bench, observer: ServerObserver, network: MemoryNetwork | None = None
+    bench: Bench, observer: ServerObserver, network: MemoryNetwork | None = None, part: int = 0
 ) -> AsyncIterator[Hse]:
     """The HSE that the description names, or one of our own in this event loop.
 
@@ -74,6 +76,7 @@ async def open_hse(
         bench: the description.
         observer: sees what our own HSE sees; an HSE elsewhere shows nothing.
         network: where our own listens; this machine's loopback by default.
+        part: which part of a resumed run it is for, from 0: no part uses another's random octets.
 
     Raises:
         UsageError: no secret for an HSE elsewhere, or its name is unknown.
@@ -115,7 +118,7 @@ async def open_hse(
         lifetime=bench.lifetime.lifetime,
         associations=bench.esp.settings,
         policy=bench.policy,
-        random=bench.random("hse"),
+        random=bench.random("hse", part),
         observer=observer,
         open_port=Endpoint if network is None else network.bind,
     )
@@ -170,6 +173,8 @@ class ModuleLink:
         self._description = description
         self._on_line = on_line
         self._module: Module | None = None
+        self.door: Door | None = None
+        """The virtual module's; none of a real one."""
 
     @property
     def module(self) -> Module:
@@ -191,6 +196,11 @@ class ModuleLink:
         if self._on_line is not None:
             self._on_line(self._module)
 
+    def stand(self, rsrp_dbm: float) -> None:
+        """Put a virtual module where its cell is heard so well; a real one stands where it is."""
+        if self.door is not None:
+            self.door.stand(rsrp_dbm)
+
     async def close(self) -> None:
         """Close the line; harmless when it is closed, or lost."""
         if self._module is not None:
@@ -203,6 +213,7 @@ async def open_module(
     bench: Bench,
     on_line: Callable[[Module], None] | None = None,
     network: MemoryNetwork | None = None,
+    part: int = 0,
 ) -> AsyncIterator[ModuleLink]:
     """The module that the description names, its line opened.
 
@@ -211,29 +222,33 @@ async def open_module(
         on_line: called with the driver before the first command, to subscribe to its events; again
             with the next one, when the line was lost and opened anew.
         network: puts a virtual module in memory, on this network; on a pty by default.
+        part: which part of a resumed run it is for, from 0: a virtual module's radio is another.
 
     Raises:
         firmware_bridge.ModuleError: port missing, busy, unreachable.
     """
     driver(bench.module.family)  # a family that nobody knows is named before anything is opened
     async with contextlib.AsyncExitStack() as stack:
-        link = ModuleLink(await _line_opener(bench, network, stack), bench.module, on_line)
+        connect, door = await _line_opener(bench, network, stack, part)
+        link = ModuleLink(connect, bench.module, on_line)
+        link.door = door
         stack.push_async_callback(link.close)
         await link.open()
         yield link
 
 
 async def _line_opener(
-    bench: Bench, network: MemoryNetwork | None, stack: contextlib.AsyncExitStack
-) -> Callable[[], Awaitable[Line]]:
+    bench: Bench, network: MemoryNetwork | None, stack: contextlib.AsyncExitStack, part: int
+) -> tuple[Callable[[], Awaitable[Line]], Door | None]:
     """What opens the line, any number of times; a virtual module lives as long as ``stack``."""
     description = bench.module
+    seed = bench.seed if not part else Random(f"{bench.seed}/part {part}").getrandbits(63)
     if network is not None:
         door = await stack.enter_async_context(
             virtual_module_in_memory(
                 description.family,
                 settings=description.virtual,
-                seed=bench.seed,
+                seed=seed,
                 network=network,
             )
         )
@@ -243,10 +258,10 @@ async def _line_opener(
                 raise PortMissing(description.port)
             return _memory_line(description.port, door)
 
-        return connect_in_memory
+        return connect_in_memory, door
     if description.is_virtual:
         pty = await stack.enter_async_context(
-            virtual_module_on_pty(description.family, settings=description.virtual, seed=bench.seed)
+            virtual_module_on_pty(description.family, settings=description.virtual, seed=seed)
         )
 
         async def connect_to_pty() -> Line:
@@ -254,12 +269,12 @@ async def _line_opener(
                 raise PortMissing(description.port)
             return await open_port(pty.path, baudrate=description.baudrate)
 
-        return connect_to_pty
+        return connect_to_pty, pty
 
     async def connect() -> Line:
         return await open_port(description.port, baudrate=description.baudrate)
 
-    return connect
+    return connect, None
 
 
 def _memory_line(address: str, door: MemoryDoor) -> MemoryLine:

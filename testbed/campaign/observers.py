@@ -60,10 +60,17 @@ class HseWatch(ServerObserver):
 class WireWatch(WireObserver):
     """The UE's side of a run: what its socket sends and receives, and its keys."""
 
-    def __init__(self, in_flight: InFlight, capture: RunCapture, key_table: Path | None) -> None:
+    def __init__(
+        self,
+        in_flight: InFlight,
+        capture: RunCapture,
+        key_table: Path | None,
+        *,
+        resume: bool = False,
+    ) -> None:
         self._in_flight = in_flight
         self._capture = capture
-        self._table = None if key_table is None else EspSaTable(key_table)
+        self._table = None if key_table is None else EspSaTable(key_table, resume=resume)
 
     def close(self) -> None:
         """Close the key table."""

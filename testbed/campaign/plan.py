@@ -84,6 +84,10 @@ class Excluded:
     cell: Cell
     reason: str
 
+    def to_json(self) -> dict[str, Level]:
+        """As the journal's first line has it."""
+        return self.cell.to_json() | {"reason": self.reason}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:

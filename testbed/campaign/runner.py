@@ -1,6 +1,6 @@
-"""The runner: everything of a run opened, one configuration after the other, and all closed again.
+"""The runner: everything of a run opened, its plan carried out, and all closed again.
 
-What happens to the messages is in `testbed.campaign.sending`.
+What happens to the messages is in `testbed.campaign.execution` and `testbed.campaign.sending`.
 """
 
 from __future__ import annotations
@@ -8,27 +8,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 from firmware_bridge.virtual import MemoryNetwork
-from testbed.bench import Bench, Security
+from testbed.bench import Bench, Configuration, Security
+from testbed.campaign.execution import Execution
 from testbed.campaign.lab import Hse, open_hse, open_module
+from testbed.campaign.ledger import Ledger, Progress
 from testbed.campaign.observers import HseWatch, InFlight, WireWatch
-from testbed.campaign.sending import SETTLE_TIMEOUT_S, Progress, Sender
+from testbed.campaign.payloads import Payloads
+from testbed.campaign.upkeep import Upkeep, radio_dict
 from testbed.clock import TimeKind
 from testbed.hse import HsePort
 from testbed.results import (
     EndRecord,
+    JournalReader,
     JournalWriter,
+    ResumedRecord,
     RunCapture,
     RunDirectory,
     RunRecord,
     RunStatus,
     Sync,
 )
-from testbed.traffic import Message
 from testbed.ue.session import UeSession
 from testbed.version import __version__
 
@@ -47,67 +50,64 @@ _TIME_COMMENTS = {
 
 async def run_bench(
     bench: Bench,
-    messages: Sequence[Message],
+    payloads: Payloads,
     directory: RunDirectory,
     *,
-    traffic: str,
     export_keys: bool = False,
     progress: Progress | None = None,
+    resume: bool = False,
 ) -> None:
-    """Run a bench: every configuration of its matrix over the same messages.
+    """Carry out a bench's plan.
 
     Args:
         bench: the description.
-        messages: what each configuration sends.
+        payloads: the plan, and its messages.
         directory: where everything is written.
-        traffic: where the messages come from, in words.
         export_keys: write ``esp_sa`` although the secret is not marked as a test secret.
         progress: sees the run go on.
+        resume: go on with what stands in the directory, from the first message that is not in
+            the journal, with new sessions.
 
     Raises:
         TestbedError: the run can't go on; the text says why.
         firmware_bridge.ModuleError: the module's share of that.
         asyncio.CancelledError: it was interrupted; what was done is in the journal.
     """
-    runner = _Runner(bench, messages, directory, traffic, export_keys, progress or Progress())
-    await runner.run()
+    await _Runner(bench, payloads, directory, export_keys, progress or Progress(), resume).run()
 
 
 class _Runner:
     def __init__(
         self,
         bench: Bench,
-        messages: Sequence[Message],
+        payloads: Payloads,
         directory: RunDirectory,
-        traffic: str,
         export_keys: bool,
         progress: Progress,
+        resume: bool,
     ) -> None:
         self._bench = bench
-        self._messages = messages
+        self._payloads = payloads
         self._directory = directory
-        self._traffic = traffic
         self._export_keys = export_keys
         self._progress = progress
+        self._resume = resume
         self._virtual = bench.timing.kind is TimeKind.VIRTUAL
         self._network = MemoryNetwork() if self._virtual else None
         self._in_flight = InFlight()
-        self._sender = Sender(bench, messages, progress, self._in_flight)
+        self._ledger = Ledger(progress)
+        self._upkeep = Upkeep(bench, self._ledger, progress, self._in_flight)
 
     async def run(self) -> None:
-        started = asyncio.get_running_loop().time()
-        status = RunStatus.INTERRUPTED
+        ledger = self._ledger
+        status, stopped = RunStatus.INTERRUPTED, None
         final = "failed"
         watch = HseWatch(self._in_flight)
-        # A run in virtual time can be had again from its seed: its journal is synced at the end.
-        sync = Sync.AT_THE_END if self._virtual else Sync.EACH_RECORD
-        with JournalWriter(self._directory.journal_path, sync=sync) as journal:
-            self._sender.begin(journal, started)
-            self._sender.append(self._run_record())
+        with self._journal() as journal:
             try:
-                async with open_hse(self._bench, watch, self._network) as hse:
+                async with open_hse(self._bench, watch, self._network, ledger.part) as hse:
                     try:
-                        await self._run_with_hse(hse, watch)
+                        stopped = await self._run_with_hse(hse, watch)
                     finally:
                         self._count_rejections(hse)
                 status = RunStatus.COMPLETE
@@ -116,14 +116,35 @@ class _Runner:
                 final = "interrupted"
                 raise
             finally:
-                self._sender.append(EndRecord(status=status, counts=dict(self._sender.counts)))
+                ledger.visit = None
+                counts = dict(ledger.counts)
+                ledger.write(EndRecord(status=status, stopped=stopped, counts=counts))
+                journal.close()
                 self._update_manifest(final=final)
 
-    async def _run_with_hse(self, hse: Hse, watch: HseWatch) -> None:
+    def _journal(self) -> JournalWriter:
+        """The journal with its first record, or with the one that says that the run goes on."""
+        ledger, path = self._ledger, self._directory.journal_path
+        # A run in virtual time can be had again from its seed: its journal is synced at the end.
+        sync = Sync.AT_THE_END if self._virtual else Sync.EACH_RECORD
+        if not self._resume:
+            journal = JournalWriter(path, sync=sync)
+            ledger.begin(journal)
+            ledger.write(self._run_record())
+            return journal
+        journal = JournalWriter.resume(path, sync=sync)
+        ledger.restore(JournalReader(path).typed())
+        ledger.begin(journal)
+        ledger.write(
+            ResumedRecord(part=ledger.part + 1, planned=ledger.next, at_s=round(ledger.last_s, 6))
+        )
+        return journal
+
+    async def _run_with_hse(self, hse: Hse, watch: HseWatch) -> str | None:
         bench = self._bench
         loop = asyncio.get_running_loop()
         secret = hse.secret
-        keyed = any(one.security is not Security.NONE for one in bench.matrix)
+        keyed = any(one.security is not Security.NONE for one in self._payloads.plan.configurations)
         write_keys = keyed and secret is not None and (secret.test or self._export_keys)
         if write_keys:
             self._update_manifest(
@@ -133,26 +154,27 @@ class _Runner:
         capture = RunCapture(
             self._directory.capture_path,
             hse_port=hse.addresses.esp_port,
-            start_ns=0 if self._virtual else time.time_ns(),
+            start_ns=round(self._ledger.last_s * 1e9) if self._virtual else time.time_ns(),
             start_s=loop.time(),
             clock=loop.time,
             comment=f"testbed {__version__}; {_TIME_COMMENTS[bench.timing.kind]}",
+            resume=self._resume,
         )
         key_table = self._directory.esp_sa_path if write_keys else None
-        wire = WireWatch(self._in_flight, capture, key_table)
+        wire = WireWatch(self._in_flight, capture, key_table, resume=self._resume)
         with capture, contextlib.closing(wire):
             if hse.server is not None:
                 watch.capture = capture
                 watch.addresses = {port: hse.server.address(port) for port in HsePort}
             try:
-                await self._run_module(hse, wire)
+                return await self._run_module(hse, wire)
             finally:
                 watch.capture = None
 
     def _count_rejections(self, hse: Hse) -> None:
         if hse.server is not None:
             for (port, reason), count in sorted(hse.server.snapshot().rejected.items()):
-                self._sender.counts[f"hse_rejected_{port}_{reason}"] = count
+                self._ledger.counts[f"hse_rejected_{port}_{reason}"] = count
 
     def _update_manifest(self, *, final: str | None = None, **changes: Any) -> None:
         manifest = self._directory.read_manifest()
@@ -163,15 +185,20 @@ class _Runner:
         self._directory.write_manifest(manifest)
 
     def _run_record(self) -> RunRecord:
-        bench = self._bench
+        bench, plan = self._bench, self._payloads.plan
+        campaign = bench.campaign is not None
         return RunRecord(
             testbed_version=__version__,
             bench=bench.name,
             module=bench.module.family,
             origin="virtual" if bench.module.is_virtual else "real",
-            configurations=tuple(configuration.name for configuration in bench.matrix),
-            messages=len(self._messages),
-            traffic=self._traffic,
+            configurations=tuple(configuration.name for configuration in plan.configurations),
+            messages=plan.source_messages,
+            traffic=self._payloads.description,
+            cells=tuple(cell.to_json() for cell in plan.cells) if campaign else None,
+            excluded=tuple(one.to_json() for one in plan.excluded) if plan.excluded else None,
+            blocks=plan.blocks if campaign else None,
+            plan=self._payloads.digest,
             seed=bench.seed,
             time=bench.timing.kind,
             time_scale=bench.timing.scale,
@@ -185,15 +212,15 @@ class _Runner:
             },
         )
 
-    async def _run_module(self, hse: Hse, wire: WireWatch) -> None:
-        bench = self._bench
+    async def _run_module(self, hse: Hse, wire: WireWatch) -> str | None:
+        bench, upkeep, payloads = self._bench, self._upkeep, self._payloads
+        part = self._ledger.part
         self._progress.phase(f"starting {bench.module.family} on {bench.module.port}")
-        sender = self._sender
-        self._in_flight.configuration = bench.matrix[0].name
+        self._in_flight.configuration = payloads.plan.cells[0].name
 
-        async with open_module(bench, sender.watch, self._network) as link:
-            sender.use(link)
-            await sender.start()
+        async with open_module(bench, upkeep.watch, self._network, part) as link:
+            upkeep.use(link)
+            await upkeep.start()
             module = link.module
             identity = {} if module.identity is None else asdict(module.identity)
             for name in ("imei", "iccid"):
@@ -204,33 +231,40 @@ class _Runner:
                     "family": bench.module.family,
                     "port": bench.module.port,
                     **identity,
-                    "address": sender.address,
-                    "power_saving": asdict(sender.granted),
+                    "address": upkeep.address,
+                    "power_saving": asdict(upkeep.granted),
                 },
-                radio=await sender.radio_now(),
+                radio=radio_dict(await upkeep.report()),
             )
-            for number, configuration in enumerate(bench.matrix):
-                self._in_flight.configuration = configuration.name
-                await sender.restore_if_due(None, None)
-                await sender.radio.settle(SETTLE_TIMEOUT_S)
-                self._progress.phase(f"{configuration.name}: opening the session")
-                session = UeSession(
+
+            def new_session(configuration: Configuration, number: int) -> UeSession:
+                return UeSession(
                     link.module,
                     configuration,
                     hse.addresses,
                     identity=bench.identity,
                     secret=hse.secret,
-                    module_address=sender.address,
+                    module_address=upkeep.address,
                     local_port=LOCAL_PORTS + number,
-                    release_assistance=sender.release_assistance,
                     rohc_settings=bench.rohc_settings,
                     lifetime=bench.lifetime.lifetime,
                     associations=bench.esp.settings,
                     observer=wire,
-                    random=bench.random(f"ue/{configuration.name}"),
+                    random=bench.random(f"ue/{configuration.name}", part),
                 )
-                await sender.run_configuration(session)
-            sender.finish()
+
+            execution = Execution(
+                bench,
+                payloads,
+                self._ledger,
+                upkeep,
+                self._progress,
+                self._in_flight,
+                new_session,
+            )
+            stopped = await execution.run()
+            upkeep.finish()
+            return stopped
 
 
 def _esp_settings(bench: Bench) -> dict[str, Any]:

@@ -26,11 +26,11 @@ from testbed import clock
 from testbed.analysis.summary import summarise_run
 from testbed.bench import Bench, Configuration, Pace, load_bench, validate_bench
 from testbed.bench.timing import TEST_KEYS_NOTE
+from testbed.campaign import Payloads, load_payloads, run_bench
 from testbed.campaign import Progress as RunProgress
-from testbed.campaign import run_bench
+from testbed.campaign.resuming import check_resumable, interrupted_bench, open_interrupted
 from testbed.cli.shared import INTERRUPTED, app, print_json, stderr, stdout
 from testbed.compression import FeedbackWay, RohcMode
-from testbed.errors import UsageError
 from testbed.metrics import MetricsServer, RunMetrics
 from testbed.report.page import write_report
 from testbed.report.table import render_table
@@ -41,12 +41,8 @@ from testbed.results import (
     TimeKind,
     start_manifest,
 )
-from testbed.traffic import Traffic, capture_traffic, generated_traffic
 
 __all__ = ["run"]
-
-GENERATED_MESSAGES = 20
-"""How many messages each configuration sends when neither a number nor a capture is given."""
 
 
 @app.command()
@@ -136,6 +132,10 @@ def run(
         int | None,
         typer.Option(min=0, max=65535, help="Serve Prometheus metrics on loopback meanwhile."),
     ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="Go on with the interrupted run in this directory, where it stopped."),
+    ] = None,
     export_keys: Annotated[
         bool,
         typer.Option(
@@ -183,63 +183,70 @@ def run(
         overrides["time"] = None if time is None else time.value
         overrides["time_scale"] = time_scale
     override(seed, "seed")
-    bench = validate_bench(overrides) if bench_file is None else load_bench(bench_file, overrides)
-    source = _traffic(bench)
-    if not source.messages:
-        raise UsageError("there is no message to send", hint="Give --messages 1 or more.")
-    return _run(bench, source, runs, metrics_port, export_keys, json_output)
-
-
-def _traffic(bench: Bench) -> Traffic:
-    description = bench.traffic
-    if description.capture is not None:
-        return capture_traffic(
-            description.capture, device=description.device, limit=description.messages
-        )
-    return generated_traffic(messages=description.messages or GENERATED_MESSAGES, seed=bench.seed)
+    directory = None
+    goes_on = False
+    if resume is not None:
+        directory, goes_on = open_interrupted(resume)
+        bench = interrupted_bench(directory, bench_file, overrides)
+    elif bench_file is not None:
+        bench = load_bench(bench_file, overrides)
+    else:
+        bench = validate_bench(overrides)
+    payloads = load_payloads(bench)
+    if directory is None:
+        directory = RunDirectory.create(runs)
+    elif goes_on:
+        check_resumable(directory, payloads)
+    return _run(bench, payloads, directory, goes_on, metrics_port, export_keys, json_output)
 
 
 def _run(
     bench: Bench,
-    traffic: Traffic,
-    runs: Path,
+    payloads: Payloads,
+    directory: RunDirectory,
+    resume: bool,
     metrics_port: int | None,
     export_keys: bool,
     json_output: bool,
 ) -> int:
-    directory = RunDirectory.create(runs)
     timing = bench.timing
-    notes = [*traffic.notes, *(one.note for one in bench.matrix if one.note is not None)]
+    notes = [*payloads.notes, *(one.note for one in bench.matrix if one.note is not None)]
     if timing.kind is TimeKind.VIRTUAL:
         notes.append(TEST_KEYS_NOTE)
-    directory.write_manifest(
-        start_manifest(
-            directory.name,
-            config=bench.model_dump(mode="json"),
-            seed=bench.seed,
-            time_kind=timing.kind,
-            time_scale=timing.scale,
-            notes=tuple(notes),
-        )
+    manifest = start_manifest(
+        directory.name,
+        config=bench.model_dump(mode="json"),
+        seed=bench.seed,
+        time_kind=timing.kind,
+        time_scale=timing.scale,
+        notes=tuple(notes),
     )
+    if resume:
+        manifest = directory.read_manifest().resumed(manifest)
+    directory.write_manifest(manifest)
+    if bench.campaign is not None:
+        plan = payloads.plan
+        stderr().print(
+            f"campaign: {len(plan.cells)} cells, at most {plan.blocks} blocks of "
+            f"{plan.block_messages} messages, in random order from seed {bench.seed}"
+        )
     metrics = RunMetrics(directory.name)
     interrupted = False
     with contextlib.ExitStack() as stack:
         if metrics_port is not None:
             server = stack.enter_context(MetricsServer(metrics, port=metrics_port))
             stderr().print(f"metrics: {server.url}")
-        total = len(traffic.messages) * len(bench.matrix)
-        progress = stack.enter_context(_progress(total, metrics))
+        progress = stack.enter_context(_progress(payloads.plan.total, metrics))
 
         async def main() -> None:
             _cancel_on_termination()
             await run_bench(
                 bench,
-                traffic.messages,
+                payloads,
                 directory,
-                traffic=traffic.description,
                 export_keys=export_keys,
                 progress=progress,
+                resume=resume,
             )
 
         try:
@@ -251,7 +258,11 @@ def _run(
             raise
     _show(directory, json_output)
     if interrupted:
-        stderr().print("[bold red]interrupted[/]: the table shows what was done until then")
+        stderr().print(
+            "[bold red]interrupted[/]: the table shows what was done until then; go on with: "
+            f"testbed run --resume {escape(str(directory.path))}",
+            soft_wrap=True,
+        )
         return INTERRUPTED
     return 0
 

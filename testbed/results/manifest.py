@@ -115,6 +115,9 @@ class Manifest:
     """The command that decrypts the capture, where there is a key table."""
     notes: tuple[str, ...] = ()
     """What else a reader should know."""
+    earlier: tuple[Mapping[str, Any], ...] = ()
+    """The parts before, where the run was interrupted and resumed, the first one first: what stood
+    here of each, such as its times, process, host and versions. All else is the last part's."""
 
     def to_dict(self) -> dict[str, Any]:
         """The manifest as the file holds it."""
@@ -148,7 +151,7 @@ class Manifest:
             )
         known = {entry.name for entry in fields(cls)}
         values = {name: value for name, value in record.items() if name in known}
-        for name in ("command", "notes"):
+        for name in ("command", "notes", "earlier"):
             values[name] = tuple(values.get(name) or ())
         try:
             return cls(**values)
@@ -167,6 +170,17 @@ class Manifest:
 
         """
         return replace(self, status=status, ended_at=_iso(now), **changes)
+
+    def resumed(self, part: Manifest) -> Manifest:
+        """The manifest when the run goes on: ``part``'s, with this one's facts among the earlier.
+
+        Args:
+            part: made for the part that begins.
+        """
+        once = ("schema_version", "run", "config", "seed", "notes", "earlier")
+        before = {name: value for name, value in self.to_dict().items() if name not in once}
+        notes = tuple(dict.fromkeys((*self.notes, *part.notes)))
+        return replace(part, earlier=(*self.earlier, before), notes=notes)
 
 
 def start_manifest(

@@ -175,7 +175,8 @@ class UeSession:
         self._module = module
         self._identity = identity
         self._secret = secret
-        self._release_assistance = release_assistance
+        self.release_assistance = release_assistance
+        """What each datagram tells the network from now on."""
         self._rohc_settings = rohc_settings
         self._lifetime = lifetime
         self._associations = associations or EspSettings()
@@ -272,7 +273,7 @@ class UeSession:
         """
         if self._socket is None:
             raise RuntimeError("the session is not open")
-        receipt = await self._socket.send(data, self._release_assistance)
+        receipt = await self._socket.send(data, self.release_assistance)
         self._observer.sent(self, data, receipt.written_at)
         return receipt
 
@@ -310,7 +311,10 @@ class UeSession:
         return False
 
     async def close(self) -> None:
-        """Close the socket, as far as the module still does such things."""
+        """Close the socket, as far as the module still does such things; keys and contexts stay.
+
+        The next message opens another one.
+        """
         if self._socket is not None:
             try:
                 await self._socket.close()
@@ -322,10 +326,10 @@ class UeSession:
         if self._socket is not None:
             self.reopened += 1
             await self._socket.close()
-            if self.configuration.name == "rohc":
-                # A new socket is a new address behind the NAT, and without security the address
-                # is all that names this UE's contexts: begin anew, with IR packets.
-                self._stack = self._new_stack(None)
+        if self._stack is not None and self.configuration.name == "rohc":
+            # A new socket is a new address behind the NAT, and without security the address
+            # is all that names this UE's contexts: begin anew, with IR packets.
+            self._stack = self._new_stack(None)
         self._socket = await self._module.open_udp(self.hse.host, self.port, self.local_address[1])
         return self._socket
 

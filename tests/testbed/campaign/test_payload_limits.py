@@ -8,7 +8,7 @@ import pytest
 
 from testbed import clock
 from testbed.bench import Configuration, validate_bench
-from testbed.campaign.runner import run_bench
+from testbed.campaign import Payloads, run_bench
 from testbed.clock import TimeKind
 from testbed.errors import UsageError
 from testbed.packets import build_udp_packet, parse_udp_packet
@@ -44,7 +44,8 @@ def run(folder: Path, name: str, payload_bytes: int) -> list[MessageRecord]:
     )
     bench = validate_bench({"matrix": [name], "module": {"max_payload": LIMIT}})
     clock.run(
-        lambda: run_bench(bench, [message], directory, traffic="one message"), time_scale=200.0
+        lambda: run_bench(bench, Payloads.of(bench, [message], "one message"), directory),
+        time_scale=200.0,
     )
     found = JournalReader(directory.journal_path).typed()
     return [one for one in found if isinstance(one, MessageRecord)]

@@ -14,8 +14,8 @@ import esp
 from testbed import clock
 from testbed.analysis.summary import summarise_run
 from testbed.bench import Bench, RecoveryDescription, validate_bench
+from testbed.campaign import Payloads, Progress, run_bench
 from testbed.campaign.recovery import Recovery
-from testbed.campaign.runner import Progress, run_bench
 from testbed.clock import TimeKind
 from testbed.errors import LabFault
 from testbed.hse import GatewayLimits, HsePort, HseServer, ListenAddresses
@@ -182,13 +182,10 @@ def run(
     async def main() -> None:
         await hse.start()
         try:
-            await run_bench(
-                bench_with(hse.port, **settings),
-                generated_traffic(messages=messages, seed=1).messages,
-                directory,
-                traffic="generated",
-                progress=Hook(at),
-            )
+            bench = bench_with(hse.port, **settings)
+            traffic = generated_traffic(messages=messages, seed=1)
+            payloads = Payloads.of(bench, traffic.messages, "generated")
+            await run_bench(bench, payloads, directory, progress=Hook(at))
         finally:
             hse.kill()
 

@@ -1,0 +1,113 @@
+"""What an interrupted run left behind, and whether one can go on with it.
+
+The journal says what was done, the manifest how. A run goes on with the first message of the plan
+that is not in the journal. It has a new module, new sessions and new keys, as after a power cut:
+nothing of the part before is used again, neither key nor sequence number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from testbed.bench import Bench, load_bench, validate_bench
+from testbed.bench.loading import merged
+from testbed.campaign.payloads import Payloads
+from testbed.errors import UsageError
+from testbed.results import (
+    EndRecord,
+    JournalMissing,
+    JournalReader,
+    MessageRecord,
+    NotARunDirectory,
+    RunDirectory,
+    RunRecord,
+    RunStatus,
+)
+from testbed.results.manifest import REDACTED
+
+__all__ = ["check_resumable", "interrupted_bench", "open_interrupted"]
+
+
+def open_interrupted(path: Path) -> tuple[RunDirectory, bool]:
+    """The directory of an interrupted run, and whether anything stands in its journal.
+
+    Raises:
+        UsageError: it is not the directory of a run.
+    """
+    run = RunDirectory(path.parent if path.is_file() else path)
+    if not run.manifest_path.is_file():
+        raise NotARunDirectory(
+            path,
+            f"{path} is not the directory of a run",
+            hint="Give the directory that the run has named; it holds manifest.json.",
+        )
+    try:
+        next(iter(JournalReader(run.journal_path)))
+    except JournalMissing:
+        return run, False
+    return run, True
+
+
+def interrupted_bench(
+    run: RunDirectory, bench_file: Path | None, given: Mapping[str, Any]
+) -> Bench:
+    """The description that a run was started with.
+
+    Args:
+        run: its directory.
+        bench_file: the description's file, in place of the copy in the manifest.
+        given: values that beat either, nested as in the file.
+
+    Raises:
+        UsageError: the manifest's copy lacks the secret, which is not written down.
+    """
+    if bench_file is not None:
+        return load_bench(bench_file, given)
+    config = dict(run.read_manifest().config)
+    hse = dict(config.get("hse") or {})
+    if hse.get("secret") == REDACTED:
+        del hse["secret"]
+        if not {"secret", "secret_file"} & set(given.get("hse") or {}):
+            raise UsageError(
+                f"{run.manifest_path} does not hold the secret that the run was started with",
+                hint="Give it again: --bench FILE, or --secret-file FILE.",
+            )
+    if "secret_file" in (given.get("hse") or {}):
+        hse.pop("secret", None)
+    return validate_bench(merged(config | {"hse": hse}, given))
+
+
+def check_resumable(run: RunDirectory, payloads: Payloads) -> None:
+    """See that a run's journal is one of this plan, and not at its end.
+
+    Raises:
+        UsageError: the run is complete, or its plan is another one; it can't be gone on with.
+        JournalError: the journal cannot be read.
+    """
+    end: EndRecord | None = None
+    planned: list[int | None] = []
+    for record in JournalReader(run.journal_path).typed():
+        match record:
+            case RunRecord():
+                if record.plan != payloads.digest:
+                    raise UsageError(
+                        f"{run.path} was begun with another plan or other messages",
+                        hint="Resume it with the description and the captures that it began with.",
+                    )
+            case MessageRecord():
+                planned.append(record.planned)
+                end = None
+            case EndRecord():
+                end = record
+    if planned != list(range(len(planned))):
+        raise UsageError(
+            f"{run.journal_path} does not hold the first messages of its plan, each once",
+            hint="The file was changed after the run; restore it.",
+        )
+    if end is not None and end.status is RunStatus.COMPLETE:
+        raise UsageError(
+            f"{run.path} is complete: there is nothing to go on with",
+            hint=f"Look at it: testbed report {run.path}",
+        )
