@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import yaml
 
 from firmware_bridge import PowerSaving, RegistrationState, ReleaseAssistance, open_module
 from firmware_bridge.virtual import (
@@ -23,6 +24,8 @@ from firmware_bridge.virtual import (
     RadioSettings,
     virtual_module_on_pty,
 )
+from testbed.hse import HsePort, HseServer, ListenAddresses
+from testbed.results import JournalReader
 from tests.peers.test_virtual_ser2net import ser2net
 
 pytestmark = [
@@ -33,22 +36,23 @@ pytestmark = [
 SETTINGS = ModuleSettings(
     line=LineSettings(answer_s=0.005, jitter=0.1),
     radio=RadioSettings(rsrp_variation_db=0.0),
-    network=NetworkSettings(search_s=(0.01, 0.02), signalling_delay_s=0.01, core_delay_s=0.0),
+    network=NetworkSettings(
+        search_s=(0.01, 0.02), signalling_delay_s=0.01, core_delay_s=0.0, inactivity_timer_s=0.2
+    ),
 )
+SECRET = "sixteen letters!"
 TESTBED = "from testbed.cli import main; main()"
 
+# A pseudo-terminal has no modem lines, so their state is not asked for.
+RFC2217 = ("telnet(rfc2217),", "rfc2217://127.0.0.1:{port}?ign_set_control")
 WAYS = pytest.mark.parametrize(
     ("accepter", "url"),
-    [
-        # A pseudo-terminal has no modem lines, so their state is not asked for.
-        ("telnet(rfc2217),", "rfc2217://127.0.0.1:{port}?ign_set_control"),
-        ("", "socket://127.0.0.1:{port}"),
-    ],
+    [RFC2217, ("", "socket://127.0.0.1:{port}")],
     ids=["rfc2217", "raw"],
 )
 
 
-async def testbed(*arguments: str, text: str | None = None) -> tuple[int, str, str]:
+async def command(*arguments: str, text: str | None = None) -> tuple[int, str, str]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", TESTBED, *arguments),
         stdin=asyncio.subprocess.PIPE,
@@ -87,10 +91,10 @@ async def test_a_probe_goes_through_ser2net(tmp_path: Path, accepter: str, url: 
         ser2net(tmp_path, door.path, accepter) as port,
     ):
         address = url.format(port=port)
-        code, out, err = await testbed("module", "probe", address, "--json")
+        code, out, err = await command("module", "probe", address, "--json")
         assert code == 0, err
         text = "ATI\nAT+CEREG?\n"
-        shell = await testbed("module", "shell", address, "--family", "bc660k", text=text)
+        shell = await command("module", "shell", address, "--family", "bc660k", text=text)
     told = json.loads(out)
     assert told["family"] == "bc660k"
     assert told["registration"]["state"] == "home"
@@ -127,13 +131,66 @@ async def test_a_session_of_a_driver_goes_through_ser2net(
                 assert (await udp.receive(timeout_s=20)).data == payload[::-1]
 
 
+async def test_a_whole_run_goes_through_ser2net_with_rfc_2217(tmp_path: Path) -> None:
+    names = ["none", "rohc+esp-tunnel"]
+    secret = tmp_path / "secret.txt"
+    secret.write_text(SECRET)
+    secret.chmod(0o600)
+    async with (
+        virtual_module_on_pty("bc66", settings=SETTINGS, seed=1) as door,
+        ser2net(tmp_path, door.path, RFC2217[0]) as port,
+        HseServer(
+            secrets=lambda identity: SECRET.encode() if identity == "meter-17" else None,
+            listen=ListenAddresses(esp_port=0, rohc_port=0, plain_port=0),
+        ) as server,
+    ):
+        bench = {
+            "schema_version": 1,
+            "identity": "meter-17",
+            "module": {"family": "bc66", "power_saving": {"psm": False}},
+            "hse": {
+                "address": f"127.0.0.1:{server.address(HsePort.ESP)[1]}",
+                "rohc_port": server.address(HsePort.ROHC)[1],
+                "plain_port": server.address(HsePort.PLAIN)[1],
+                "secret_file": str(secret),
+            },
+            "matrix": names,
+            "traffic": {"messages": 4},
+            "answer_timeout_s": 10,
+        }
+        description = tmp_path / "bench.yaml"
+        description.write_text(yaml.safe_dump(bench))
+        runs = tmp_path / "runs"
+        code, out, err = await command(
+            *("run", "--bench", str(description), "--port", RFC2217[1].format(port=port)),
+            *("--runs", str(runs)),
+        )
+    assert code == 0, err
+    (made,) = runs.iterdir()
+    journal = list(JournalReader(made / "journal.jsonl"))
+    messages = [one for one in journal if one["kind"] == "message"]
+    assert [(one["configuration"], one["index"]) for one in messages] == [
+        (name, index) for name in names for index in range(4)
+    ]
+    assert {one["outcome"] for one in messages} == {"answered"}
+    assert not [one for one in journal if one["kind"] == "fault"]
+    assert journal[-1]["status"] == "complete"
+    assert journal[0]["time"] == "real"
+    # The table has a column for each configuration, and all its messages.
+    assert "bc66 · real" in out
+    lines = [line.split() for line in out.splitlines()]
+    assert ["messages", "4", "4"] in lines
+    assert ["lost", "0", "0"] in lines
+    assert SECRET not in out + err
+
+
 async def test_a_port_without_a_module_behind_it_is_a_lab_fault(tmp_path: Path) -> None:
     master, slave = pty.openpty()
     tty.setraw(slave)
     try:
-        async with ser2net(tmp_path, os.ttyname(slave), "telnet(rfc2217),") as port:
-            url = f"rfc2217://127.0.0.1:{port}?ign_set_control"
-            code, out, err = await testbed("module", "probe", url)
+        async with ser2net(tmp_path, os.ttyname(slave), RFC2217[0]) as port:
+            url = RFC2217[1].format(port=port)
+            code, out, err = await command("module", "probe", url)
     finally:
         os.close(master)
         os.close(slave)
