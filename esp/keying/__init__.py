@@ -22,7 +22,7 @@ The shelves::
 
 from esp.keying.aka_initiator import MAXIMUM_CHALLENGES, AkaInitiator, Challenge, Reply
 from esp.keying.aka_responder import AkaResponder, VectorOutcome
-from esp.keying.dispatch import KeyAgreements, VectorsAtOnce, ask
+from esp.keying.dispatch import KeyAgreements, ask
 from esp.keying.hierarchy import BaseKey, Hierarchy
 from esp.keying.initiator import Initiator, draw_spi
 from esp.keying.kdf import (
@@ -66,7 +66,6 @@ __all__ = [
     "SessionTable",
     "VectorOutcome",
     "VectorWanted",
-    "VectorsAtOnce",
     "ask",
     "check_secret",
     "derive_session",

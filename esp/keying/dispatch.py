@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Protocol
 
-from esp.aka.records import AuthenticationVector
+from esp.aka import VectorSource
 from esp.errors import InvalidParameter, KeyingRejected, NoVector
 from esp.keying.aka_responder import AkaResponder, VectorOutcome
 from esp.keying.kdf import KeyAgreement
@@ -13,17 +12,7 @@ from esp.keying.responder import Responder
 from esp.keying.session import Session
 from esp.keying.table import Handled, SessionTable, VectorWanted
 
-__all__ = ["KeyAgreements", "VectorsAtOnce", "ask"]
-
-
-class VectorsAtOnce(Protocol):
-    """A source of vectors that answers at once, such as an authentication centre in memory."""
-
-    def vector(self, identity: str) -> AuthenticationVector:
-        """A fresh vector; raises UnknownIdentity or NoVector."""
-
-    def resynchronise(self, identity: str, rand: bytes, auts: bytes) -> None:
-        """Take over the USIM's sequence number; raises ResynchronisationFailed."""
+__all__ = ["KeyAgreements", "ask"]
 
 
 class KeyAgreements:
@@ -49,7 +38,7 @@ class KeyAgreements:
         *,
         hello: Responder | None = None,
         aka: AkaResponder | None = None,
-        vectors: VectorsAtOnce | None = None,
+        vectors: VectorSource | None = None,
     ) -> None:
         tables = [one.sessions for one in (hello, aka) if one is not None]
         if not tables or any(one is not tables[0] for one in tables):
@@ -110,7 +99,7 @@ class KeyAgreements:
         )
 
 
-def ask(source: VectorsAtOnce, wanted: VectorWanted) -> VectorOutcome:
+def ask(source: VectorSource, wanted: VectorWanted) -> VectorOutcome:
     """What a source gives for one wish. Whatever else it raises counts as having no vector."""
     try:
         if wanted.auts:
