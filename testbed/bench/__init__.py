@@ -10,6 +10,9 @@ or to publish its JSON Schema (`bench_schema`). On the shelves:
 - ``protection.py``     how ESP may be used: allowed suites, options, lifetimes, recovery
 - ``configuration.py``  one cell of the matrix: security, suite and compression, and its name
 - ``source.py``         YAML with the line of each key, for errors that point at the mistake
+- ``mistakes.py``       what a model finds wrong with it, as sentences
+- ``private.py``        files that their owner alone may read
+- ``subscribers.py``    one of these: the subscriber file of AKA
 """
 
 from testbed.bench.campaign import (

@@ -14,7 +14,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from testbed.bench.description import Bench
-from testbed.bench.source import Location, YamlSource, read_yaml
+from testbed.bench.mistakes import usage_error
+from testbed.bench.source import YamlSource, read_yaml
 from testbed.errors import UsageError
 from testbed.traffic import PROFILES
 
@@ -79,53 +80,7 @@ def validate_bench(data: Mapping[str, Any], *, source: YamlSource | None = None)
     try:
         return Bench.model_validate(data)
     except ValidationError as error:
-        raise _usage_error(error, source) from None
-
-
-def _usage_error(error: ValidationError, source: YamlSource | None) -> UsageError:
-    sentences = []
-    hint: str | None = None
-    for detail in error.errors(include_url=False, include_input=False):
-        location: Location = tuple(detail["loc"])
-        kind = detail["type"]
-        dotted = ".".join(str(part) for part in location)
-        if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-            allowed = _allowed_keys(location[:-1])
-            sentence = f"unknown key {dotted!r}"
-            hint = hint or (f"Known keys here: {', '.join(allowed)}." if allowed else None)
-        elif kind == "value_error":
-            reason = detail["ctx"]["error"]
-            sentence = f"{dotted}: {reason}" if dotted else str(reason)
-        else:
-            message = detail["msg"]
-            sentence = f"{dotted}: {message[0].lower()}{message[1:]}"
-        if source is not None:
-            line = source.line(location)
-            where = f"{source.path}:{line}" if line is not None else str(source.path)
-            sentence = f"{where}: {sentence}"
-        sentences.append(sentence)
-    return UsageError("\n".join(sentences), hint=hint)
-
-
-def _allowed_keys(location: Location) -> list[str]:
-    """The keys that may stand at this place of a description."""
-    schema = Bench.model_json_schema()
-    definitions: dict[str, Any] = schema.get("$defs", {})
-
-    def resolve(node: dict[str, Any]) -> dict[str, Any]:
-        for option in [node, *node.get("anyOf", []), *node.get("allOf", [])]:
-            reference = option.get("$ref")
-            if reference is not None:
-                found: dict[str, Any] = definitions[reference.rpartition("/")[2]]
-                return found
-        return node
-
-    node: dict[str, Any] = schema
-    for part in location:
-        if not isinstance(part, str):
-            return []
-        node = resolve(node.get("properties", {}).get(part, {}))
-    return list(node.get("properties", {}))
+        raise usage_error(error, source, Bench) from None
 
 
 def merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import yaml
 
 from testbed.errors import UsageError
 
-__all__ = ["YamlSource", "read_yaml"]
+__all__ = ["YamlSource", "parse_yaml", "read_yaml"]
 
 Location = tuple[str | int, ...]
 
@@ -21,10 +21,12 @@ class YamlSource:
 
     path: Path
     """The file."""
-    data: Any
+    data: Any = field(repr=False)
     """What it says: dicts, lists and scalars."""
-    lines: dict[Location, int] = field(default_factory=dict)
+    lines: dict[Location, int] = field(default_factory=dict, repr=False)
     """Line number (from 1) of each key or list item, by its path."""
+    confidential: bool = False
+    """Whether errors must not show anything that stands in the file."""
 
     def line(self, location: Location) -> int | None:
         """The line of the nearest place on this path that stands in the file."""
@@ -54,24 +56,40 @@ def read_yaml(path: Path) -> YamlSource:
         raise UsageError(
             f"{path}: not UTF-8 text (octet {error.start})", hint="Is this a bench description?"
         ) from error
+    return parse_yaml(path, text)
+
+
+def parse_yaml(path: Path, text: str, *, confidential: bool = False) -> YamlSource:
+    """Parse one YAML document.
+
+    Args:
+        path: where it came from, for errors.
+        text: the document.
+        confidential: no error shows anything that stands in it, beside the line.
+
+    Raises:
+        UsageError: no YAML, or names one key twice; the text says where.
+    """
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f":{mark.line + 1}" if mark is not None else ""
+        problem = "" if confidential else f": {error.problem or error}"
         raise UsageError(
-            f"{path}{where}: not valid YAML: {error.problem or error}",
+            f"{path}{where}: not valid YAML{problem}",
             hint="Indent with spaces, and put a space after each colon.",
-        ) from error
-    except yaml.YAMLError as error:
+        ) from (None if confidential else error)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that there is not
+        problem = "" if confidential else f": {error}"
         raise UsageError(
-            f"{path}: not valid YAML: {error}", hint="Check its characters."
-        ) from error
+            f"{path}: not valid YAML{problem}", hint="Check its characters; put texts in quotes."
+        ) from (None if confidential else error)
     lines: dict[Location, int] = {}
     if root is not None:
-        _index(path, root, (), lines, set())
-    return YamlSource(path=path, data=data, lines=lines)
+        _index(path, root, (), lines, set(), confidential)
+    return YamlSource(path=path, data=data, lines=lines, confidential=confidential)
 
 
 def _index(
@@ -80,6 +98,7 @@ def _index(
     location: Location,
     lines: dict[Location, int],
     parents: set[int],
+    confidential: bool,
 ) -> None:
     if id(node) in parents:
         raise UsageError(
@@ -92,14 +111,14 @@ def _index(
             place = (*location, key.value)
             line = key.start_mark.line + 1
             if place in lines:
+                name = "a key" if confidential else repr(key.value)
                 raise UsageError(
-                    f"{path}:{line}: {key.value!r} stands here again "
-                    f"(first in line {lines[place]})",
+                    f"{path}:{line}: {name} stands here again (first in line {lines[place]})",
                     hint="Keep one of the two.",
                 )
             lines[place] = line
-            _index(path, value, place, lines, parents)
+            _index(path, value, place, lines, parents, confidential)
     elif isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):
             lines[(*location, number)] = item.start_mark.line + 1
-            _index(path, item, (*location, number), lines, parents)
+            _index(path, item, (*location, number), lines, parents, confidential)

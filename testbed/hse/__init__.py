@@ -10,6 +10,7 @@ when the bench names none. On the shelves:
                        what a peer sent
 - ``sessions.py``      what the gateway remembers
 - ``state.py``         what of it survives a restart, in a folder
+- ``vectors.py``       authentication vectors from a file or a server
 - ``endpoint.py``      non-blocking UDP sockets with a bounded drain per wake-up
 - ``server.py``        gateway and endpoint together, started and stopped
 
