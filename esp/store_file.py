@@ -103,13 +103,16 @@ class FileLog:
         try:
             _write(file, data)
             os.fsync(file)
+            # From here on the file that is open may not be the one that a restart would read.
+            self._broken = True
             beside.replace(self.path)
+            _sync_folder(self.path)
         except OSError:
             os.close(file)
             raise
-        _sync_folder(self.path)
         os.close(self._file)
         self._file = file
+        self._broken = False
 
     def close(self) -> None:
         """Give the file back."""

@@ -59,8 +59,9 @@ class Proof:
 
 PROOFS = {
     "kills": Proof(
-        "senders and receivers killed at random: no number reused, no packet delivered twice",
-        ("tests/esp/test_store.py", "-k", "killed"),
+        "senders, receivers and authentication centres killed at random: no number reused, no "
+        "packet delivered twice",
+        ("tests/esp/test_store.py", "tests/esp/aka/test_centre.py", "-k", "killed"),
         {"TESTBED_PROOF_SCALE": "42"},
     ),
     "hostile": Proof(

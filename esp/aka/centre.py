@@ -32,7 +32,13 @@ from esp.aka.records import (
     xor,
 )
 from esp.aka.sequence import PROFILE_2, SequenceGenerator, SequenceProfile
-from esp.errors import InvalidParameter, NoVector, ResynchronisationFailed, UnknownIdentity
+from esp.errors import (
+    InvalidParameter,
+    NoVector,
+    ResynchronisationFailed,
+    StoreBusy,
+    UnknownIdentity,
+)
 from esp.store import SequenceStore
 
 __all__ = ["AuthenticationCentre", "Purpose", "VectorSource"]
@@ -238,10 +244,9 @@ class AuthenticationCentre:
                 state.reserved = state.reserve(number)
                 if self._store is not None and self._store.overgrown:
                     self._store.compact()
-            except OSError as error:
+            except (OSError, StoreBusy) as error:
                 raise NoVector(
-                    "a sequence number could not be written before its use: "
-                    f"{error.strerror or error}",
+                    f"a sequence number could not be written before its use: {error}",
                     hint="Is the disk full? Start again when it can be written to.",
                 ) from error
         state.numbers.seq = seq

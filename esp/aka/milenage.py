@@ -49,7 +49,7 @@ class Milenage:
 
     Raises:
         InvalidParameter: wrong sizes, both or neither of OP and OPc, or two of the pairs (c, r)
-            that are the same, so that two functions would be (TS 35.206 section 5.3).
+            that are the same, so that two functions would be.
     """
 
     __slots__ = ("_block", "_constants", "_opc", "_rotations")

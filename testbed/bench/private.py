@@ -31,9 +31,12 @@ def read_private_text(path: Path, *, what: str) -> str:
     try:
         # Opening a pipe would wait for its writer.
         file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        with os.fdopen(file, "rb") as stream:
+        try:
             _check(os.fstat(file), name, path)
-            data = stream.read(MAX_PRIVATE_BYTES + 1)
+            with os.fdopen(file, "rb", closefd=False) as stream:
+                data = stream.read(MAX_PRIVATE_BYTES + 1)
+        finally:
+            os.close(file)
     except OSError as error:
         raise UsageError(
             f"{name}: {error.strerror or error}", hint="Check the path and its permissions."

@@ -344,6 +344,27 @@ def test_after_a_failed_sync_the_file_is_not_trusted_again(
     log.close()
 
 
+def test_after_a_file_was_replaced_halfway_nothing_is_written_to_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old file has no name any more: what went into it would be gone after a restart."""
+    path = tmp_path / "sequence"
+    store, log = open_store(path)
+    packets(store, 30)
+
+    def broken(path: Path) -> None:
+        raise OSError("input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("esp.store_file._sync_folder", broken)
+        with pytest.raises(OSError, match="input/output"):
+            store.compact()
+    with pytest.raises(OSError, match="earlier write"):
+        packets(store, 30)
+    log.close()
+    assert SequenceStore(Memory(), path.read_bytes()).reserved(A) == store.reserved(A)
+
+
 # --- kills ---------------------------------------------------------------------------------------
 
 SCALE = int(os.environ.get("TESTBED_PROOF_SCALE", "1"))

@@ -58,7 +58,7 @@ def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe", 0o600)
     with pytest.raises(UsageError, match="not a regular file"):
         read_private_text(tmp_path / "pipe", what="file")
-    with pytest.raises(UsageError, match=r"[Dd]irectory|regular"):
+    with pytest.raises(UsageError, match="not a regular file"):
         read_private_text(tmp_path, what="file")
     with pytest.raises(UsageError, match="No such file"):
         read_private_text(tmp_path / "none", what="file")
