@@ -20,7 +20,7 @@ from rohc.compression.encode import (
 )
 from rohc.compression.encode_rtp import encode_rtp
 from rohc.compression.hot import leave, prepare, refresh_due
-from rohc.compression.observe import observe
+from rohc.compression.observe import leap_of, observe
 from rohc.compression.settings import Settings
 from rohc.compression.steady import Steady
 from rohc.encoding.crc import CRC8, fcs32
@@ -29,6 +29,7 @@ from rohc.errors import MalformedPacket, RohcUsageError, UnsupportedProfile
 from rohc.feedback import Feedback, next_element, read_feedback
 from rohc.formats.base import CCE, CCE_NAMES
 from rohc.headers.chain import Headers, Transport
+from rohc.headers.checksum import noted, right_in
 from rohc.profiles.spec import Spec
 
 __all__ = ["Choice", "Compressor"]
@@ -337,7 +338,11 @@ class Compressor:
         if last is None:
             self._start(context, spec, headers)
         else:
-            headers.sn = (last.sn + 1) & 0xFFFF if spec.own_sn else headers.sequence
+            if spec.own_sn:
+                headers.sn = (last.sn + 1) & 0xFFFF
+            else:
+                headers.sn = headers.sequence
+                context.leap = leap_of(headers.sn, last.sn, spec.sn_mask)
             timed = self._clock_resolution_ms > 0 and context.mode != Mode.UNIDIRECTIONAL
             time_stride = settings.time_stride_ms if timed else 0
             why = observe(context, spec, headers, last, settings, time_stride)
@@ -349,12 +354,13 @@ class Compressor:
             refresh = ""
         context.since_ir += 1
         context.since_fo += 1
+        looks_wrong = not spec.own_sn and _looks_wrong(context, headers, packet)
         headers.explicit_stride = context.reused or context.stride_left > 0
         encoded: Encoded | None = None
         if context.ir_left or refresh == "IR":
             encoded = encode_ir(context, spec, headers, self._large)
             why = why or ("refresh" if refresh else "static part repeated")
-        elif not (context.dyn_left or refresh):
+        elif not (context.dyn_left or refresh or looks_wrong):
             encoded = self._compressed_header(context, spec, headers, packet[: headers.size])
             why = why or _ONLY_SN
         if encoded is None:
@@ -513,6 +519,21 @@ class Compressor:
         context.steady = None
         if self._steady.get(context.steady_key) is context:
             del self._steady[context.steady_key]
+
+
+def _looks_wrong(context: CompressorContext, headers: Headers, packet: bytes) -> bool:
+    """Whether a peer would take a packet whose source's own SN is not the next for another one.
+
+    One that goes back, or repeats an SN, looks as if it came late, and would be restored from older
+    headers. One behind a gap looks wrongly restored if its UDP checksum is wrong where others were
+    right. An IR-DYN packet leaves no doubt.
+    """
+    size = headers.size
+    right = right_in(headers, packet[:size], packet[size:])
+    trusted = context.checksum_record > 0
+    if right is not None:
+        context.checksum_record = noted(context.checksum_record, right)
+    return context.leap < 1 or (context.leap > 1 and trusted and right is False)
 
 
 def _last_used(context: CompressorContext) -> int:

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from rohc import framing
 from rohc.channel import Channel, Mode, Profile, mode_of
-from rohc.decompression.checksum import HELD_COST, noted, right_in, right_in_packet
 from rohc.decompression.clock import Clock
 from rohc.decompression.context import (
     SEEN_PACKETS,
@@ -41,6 +40,7 @@ from rohc.feedback import write_feedback_1
 from rohc.formats.base import CCE_NAMES
 from rohc.headers.build import build_headers
 from rohc.headers.chain import Headers, Transport
+from rohc.headers.checksum import HELD_COST, noted, right_in, right_in_packet
 from rohc.profiles.registry import spec_of
 from rohc.profiles.spec import Spec
 

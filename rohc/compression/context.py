@@ -93,6 +93,9 @@ class CompressorContext:
             where an IR or IR-DYN packet made it necessary, `cce_at` is the first that can.
         coverage_run: packets in a row whose checksum coverage could have been left out.
         long_crc: this packet must have a CRC of 7 or 8 bits.
+        checksum_record: how the UDP checksums of a flow with SNs of its own have been so far
+            (`checksum.noted`).
+        leap: how far the source's own SN is from the last one; 1 where the compressor makes it.
         stale: headers before the last changes, which a peer may go on with that missed them, and
             `stale_left` for how many more packets that is thought of.
         cancel_left: how many more packets decline a mode transition.
@@ -120,6 +123,7 @@ class CompressorContext:
         "cce",
         "cce_at",
         "cce_left",
+        "checksum_record",
         "cid",
         "cid_octets",
         "coverage_run",
@@ -132,6 +136,7 @@ class CompressorContext:
         "jitter",
         "key",
         "last_used",
+        "leap",
         "long_crc",
         "mode",
         "news_at",
@@ -192,6 +197,8 @@ class CompressorContext:
         self.cce_at = 0
         self.coverage_run = 0
         self.long_crc = False
+        self.leap = 1
+        self.checksum_record = 0
         self.stale: list[Headers] = []
         self.stale_left = 0
         self.always_long_crc = False
@@ -254,7 +261,7 @@ class CompressorContext:
             return 7
         if self.mode == Mode.RELIABLE:
             return 7 if self.sn_window.is_long() and form.bits("CRC") == 0 else 0
-        return 7 if self.long_crc or self.always_long_crc else 3
+        return 7 if self.long_crc or self.always_long_crc or self.leap != 1 else 3
 
     def sequential_levels(self, headers: Headers) -> list[int]:
         """Places of the IPv4 headers whose IP-ID is sent as an offset, innermost first."""

@@ -127,6 +127,9 @@ def sn_suffices(context: CompressorContext, spec: Spec, headers: Headers, k: int
     """Whether k bits of the SN suffice whatever reference the peer has."""
     p = spec.sn_shift(k)
     if not spec.own_sn or context.mode == Mode.RELIABLE:
+        if context.leap << 1 > 1 << k:
+            # A peer would take a longer way ahead for a shorter way back.
+            return False
         return context.sn_window.suffices(headers.sn, k, p)
     oldest = (headers.sn - context.sn_window.width) & 0xFFFF
     if (headers.sn - context.sn_floor) & 0xFFFF < context.sn_window.width:

@@ -19,7 +19,7 @@ from rohc.headers.coverage import in_crc_order
 from rohc.headers.extension import skeleton
 from rohc.profiles.spec import Spec
 
-__all__ = ["observe"]
+__all__ = ["leap_of", "observe"]
 
 LONG_CRC_FACTOR = 4
 """For how many times `optimistic_repeats` packets after a change a peer is thought of that missed
@@ -31,6 +31,12 @@ COVERAGE_RUN = 4
 """Packets in a row with a checksum coverage that could be left out before it is left out."""
 ZERO_CHECKSUMS_TO_STOP = 16
 """After so many zero UDP checksums in a row they are no longer sent; see `_observe_checksum`."""
+
+
+def leap_of(sn: int, last: int, mask: int) -> int:
+    """By how much the source's own SN goes on: 0 when it repeats it, less when it goes back."""
+    ahead = (sn - last) & mask
+    return ahead if ahead <= mask >> 1 else ahead - mask - 1
 
 
 def observe(

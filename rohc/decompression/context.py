@@ -5,11 +5,11 @@ from __future__ import annotations
 from enum import IntEnum
 
 from rohc.channel import Mode
-from rohc.decompression.checksum import TRUSTED
 from rohc.decompression.steady import Steady
 from rohc.encoding.ip_id import offset_of, swapped
 from rohc.encoding.lists import ListState
 from rohc.headers.chain import Headers
+from rohc.headers.checksum import TRUSTED
 from rohc.profiles.spec import Spec
 
 __all__ = ["SEEN_PACKETS", "DecompressorContext", "State", "Transition"]

@@ -19,13 +19,13 @@ SN is refused. Candidates of the other two kinds are on trial: the context moves
 from __future__ import annotations
 
 from rohc.channel import Mode
-from rohc.decompression.checksum import right_in
 from rohc.decompression.context import SEEN_PACKETS, DecompressorContext
 from rohc.decompression.received import Received
 from rohc.decompression.reconstruct import Candidate, attempt, decode_sn
 from rohc.encoding.crc import CRC3
 from rohc.errors import MalformedPacket
 from rohc.headers.chain import Headers
+from rohc.headers.checksum import right_in
 from rohc.profiles.spec import Spec
 
 __all__ = [

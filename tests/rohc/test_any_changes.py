@@ -20,13 +20,9 @@ from rohc_packets import ipv4, ipv6, udp
 
 from rohc import Channel, Compressor, CrcFailure, Decompressor, RohcError, explain
 
-OWN_NUMBERS = {17: 5, 0: 1, -1: 1, -3: 2}
-"""Where the SN is the source's own (RTP, ESP), its going back is taken for reordering, its leaping
-by 6 to 31 for a burst of loss, and an ACK cannot tell packets with one number apart: packets may
-then be refused. These steps take their place."""
 EXAMPLES = int(os.environ.get("ROHC_FLOW_EXAMPLES", "12"))
 """How many flows of each kind are drawn; a proof draws more."""
-NEXT = st.sampled_from((0, 1, 1, 1, 1, 1, 1, 2, 3, 17, 40, 300, 5000, -1, -3, 0x7FFF))
+NEXT = st.sampled_from((0, 1, 1, 1, 1, 1, 1, 2, 3, 7, 17, 29, 40, 300, 5000, -1, -3, 0x7FFF))
 RARELY = st.sampled_from((0,) * 12 + (1, 2, 3))
 
 
@@ -53,9 +49,8 @@ class Source:
         self.octets = 3
         self.coverage = 0
 
-    def step(self, drawn: dict[str, int], own_numbers: bool = False) -> None:
-        ahead = OWN_NUMBERS.get(drawn["sn"], drawn["sn"]) if own_numbers else drawn["sn"]
-        self.sn = self.sn + ahead & 0xFFFFFFFF
+    def step(self, drawn: dict[str, int]) -> None:
+        self.sn = self.sn + drawn["sn"] & 0xFFFFFFFF
         self.identification = self.identification + drawn["identification"] & 0xFFFF
         self.outer = self.outer + drawn["outer"] & 0xFFFF
         self.timestamp = self.timestamp + 160 * drawn["timestamp"] + drawn["odd"] & 0xFFFFFFFF
@@ -209,19 +204,6 @@ FLOWS: list[tuple[Callable[[Source], bytes], int]] = [
 ]
 
 
-NUMBERED = (1, 3, 7)
-"""Profiles whose SN is the source's own."""
-
-
-def settled(drawn: dict[str, Any], mode: str) -> dict[str, Any]:
-    """The step as a mode can follow it.
-
-    Open: in O-mode a UDP-Lite coverage that comes and goes while other changes are acknowledged
-    can leave the peer with another idea of whether the field is sent (RFC 4019 section 5.3.2).
-    """
-    return drawn | {"coverage": 0} if mode == "O" else drawn
-
-
 class Link:
     """Both ends, and the way of the feedback between them.
 
@@ -261,7 +243,7 @@ class Link:
 @pytest.mark.parametrize(("flow", "profile"), FLOWS, ids=[flow.__name__ for flow, _ in FLOWS])
 @pytest.mark.parametrize("mode", "UOR")
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(steps=st.lists(STEP, min_size=2, max_size=24), repeats=st.integers(2, 4))
+@given(steps=st.lists(STEP, min_size=2, max_size=24), repeats=st.integers(1, 4))
 def test_without_loss_any_flow_comes_back(
     flow: Callable[[Source], bytes],
     profile: int,
@@ -272,7 +254,7 @@ def test_without_loss_any_flow_comes_back(
     link = Link(Channel(), mode, optimistic_repeats=repeats, fo_refresh_packets=9)
     source = Source()
     for drawn in steps:
-        source.step(settled(drawn, mode), profile in NUMBERED)
+        source.step(drawn)
         assert link.carry(flow(source), drawn["feedback"]) == profile
 
 
@@ -287,7 +269,7 @@ def test_flows_of_all_profiles_share_the_cids(
     sources = [Source() for _ in FLOWS]
     for number, drawn in steps:
         flow, profile = FLOWS[number]
-        sources[number].step(settled(drawn, mode), profile in NUMBERED)
+        sources[number].step(drawn)
         assert link.carry(flow(sources[number]), drawn["feedback"]) == profile
     assert len(link.decompressor._contexts) <= max_cid + 1
 

@@ -39,10 +39,22 @@ ESP_ROWS = [
     ("four bits wrap around", 0x1000F, 0x10010, {}, "0 sn:0000 crc:3", "UO-0", True),
     ("thirty-two bits wrap around", 0xFFFFFFFF, 0, {}, "0 sn:0000 crc:3", "UO-0", True),
     # p = 1 with four bits: f = [v_ref - 1, v_ref + 14]
-    ("the farthest of four bits", 0x100, 0x10E, {}, "0 sn:1110 crc:3", "UO-0", True),
+    ("the farthest of four bits", 0x100, 0x10E, {}, "0 sn:1110 crc:3", "UO-0", False),
     # p = 2^(5-5) - 1 = 0 with five bits: f = [v_ref, v_ref + 31]
-    ("five bits", 0x100, 0x10F, {}, "10 id:000000 sn:01111 crc:3", "UO-1", True),
-    ("the farthest of five bits", 0x100, 0x11F, {}, "10 id:000000 sn:11111 crc:3", "UO-1", True),
+    ("five bits", 0x100, 0x10F, {}, "10 id:000000 sn:01111 crc:3", "UO-1", False),
+    ("the farthest of five bits", 0x100, 0x11F, {}, "10 id:000000 sn:11111 crc:3", "UO-1", False),
+    # Where the source leaps the compressor takes a longer CRC, and half of an interval.
+    ("a leap", 0x100, 0x102, {}, "110 sn:00010 x:0 crc:7", "UOR-2", True),
+    ("a leap as far as five bits go", 0x100, 0x110, {}, "110 sn:10000 x:0 crc:7", "UOR-2", True),
+    (
+        "a leap as far as eight bits go",
+        0x100,
+        0x180,
+        {},
+        "110 sn:10000 x:1 crc:7 00 sn:000 id:000",
+        "UOR-2-EXT-0",
+        True,
+    ),
     (
         # p = 2^(8-5) - 1 = 7 with eight bits: f = [v_ref - 7, v_ref + 248]
         "eight bits",
@@ -61,7 +73,7 @@ ESP_ROWS = [
         # 0x1f8: eight bits 11111 000
         "110 sn:11111 x:1 crc:7 00 sn:000 id:000",
         "UOR-2-EXT-0",
-        True,
+        False,
     ),
     (
         # p = 2^(13-5) - 1 = 255 with thirteen bits: f = [v_ref - 255, v_ref + 7936]
@@ -75,6 +87,16 @@ ESP_ROWS = [
         True,
     ),
     (
+        "a leap as far as thirteen bits go",
+        0x100,
+        0x1100,
+        {},
+        # 0x1100: thirteen bits 10001 00000000
+        "110 sn:10001 x:1 crc:7 11 s:1 mode:01 i:0 ip:0 ip2:0 x00",
+        "UOR-2-EXT-3",
+        True,
+    ),
+    (
         "the farthest of thirteen bits",
         0x100,
         0x100 + 7936,
@@ -82,7 +104,7 @@ ESP_ROWS = [
         # 0x2000: thirteen bits 00000 00000000
         "110 sn:00000 x:1 crc:7 11 s:1 mode:01 i:0 ip:0 ip2:0 x00",
         "UOR-2-EXT-3",
-        True,
+        False,
     ),
     (
         "the TTL",
@@ -119,10 +141,13 @@ def test_esp(
     hand.down(octets, packet, kind)
 
 
-def test_beyond_thirteen_bits_the_esp_sequence_number_goes_into_ir_dyn() -> None:
+@pytest.mark.parametrize("sequence", [0x1101, 0x100, 0xFF])
+def test_where_thirteen_bits_leave_a_doubt_the_esp_sequence_number_goes_into_ir_dyn(
+    sequence: int,
+) -> None:
     hand = esp_flow(0x100)
-    packet = esp(0x100 + 7937)
-    dynamic = DYN4.format(identification=0x0F00 + 0x2001, flags="a0") + "00002001"
+    packet = esp(sequence)
+    dynamic = DYN4.format(identification=0x0F00 + sequence, flags="a0") + f"{sequence:08x}"
     hand.both(packet, initial(0xF8, 3, dynamic, b"secret"), "IR-DYN")
 
 

@@ -48,9 +48,11 @@ def check(
 WITH_T = [
     # name, packet, drawing, packet type, chosen by the compressor
     ("UO-0", rtp(1), "0 sn:0001 crc:3", "UO-0", True),
-    ("UO-0, three lost", rtp(4), "0 sn:0100 crc:3", "UO-0", True),
+    ("UO-0, three lost", rtp(4), "0 sn:0100 crc:3", "UO-0", False),
     # p = 1 with four bits: f = [v_ref - 1, v_ref + 14]
-    ("UO-0, the last SN", rtp(14), "0 sn:1110 crc:3", "UO-0", True),
+    ("UO-0, the last SN", rtp(14), "0 sn:1110 crc:3", "UO-0", False),
+    # Where the source leaps the compressor takes a longer CRC.
+    ("UOR-2-ID: a leap", rtp(4), "110 id:00000 t:0 m:0 sn:000100 x:0 crc:7", "UOR-2-ID", True),
     (
         "UO-1-ID: the IP-ID offset grows by 3",
         rtp(1, offset=3),

@@ -1,9 +1,9 @@
-"""Whether the UDP checksum of restored headers is right, and whether that says anything.
+"""Whether the UDP checksum of a packet is right, and whether that says anything.
 
 The checksum covers the addresses, the ports, the length and the payload, and with RTP the whole RTP
 header (RFC 768, RFC 8200 section 8.1; RFC 3828 for UDP-Lite). It may be wrong in the source packet
 already, and must then come out wrong. So each context keeps a record: only where the flow's
-checksums have been right so far is a wrong one a sign of wrong headers.
+checksums have been right so far does a decompressor take a wrong one for a sign of wrong headers.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def right_in(headers: Headers, raw: bytes, payload: bytes) -> bool | None:
     """Whether the checksum is right; None when there is none.
 
     Args:
-        headers: restored headers.
+        headers: the headers.
         raw: their octets.
         payload: what follows them.
     """
