@@ -51,7 +51,7 @@ from esp.layout import (
     Mode,
     esp_parts,
 )
-from esp.lifetime import Lifetime, LifetimeState
+from esp.lifetime import Lifetime, LifetimeState, Usage
 from esp.outbound import OutboundAssociation
 from esp.replay import ReplayWindow
 from esp.selectors import (
@@ -94,6 +94,7 @@ __all__ = [
     "Suite",
     "TrafficSelectors",
     "Unprotected",
+    "Usage",
     "add_marker",
     "classify",
     "esp_parts",

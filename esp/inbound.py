@@ -30,7 +30,7 @@ from esp.layout import (
     check_spi,
     inner_packet,
 )
-from esp.lifetime import Lifetime, LifetimeState
+from esp.lifetime import Lifetime, LifetimeState, Usage
 from esp.replay import ReplayWindow
 from esp.selectors import TrafficSelectors
 from esp.suites import Suite
@@ -38,6 +38,7 @@ from esp.transforms import new_transform
 
 __all__ = ["InboundAssociation", "Unprotected"]
 
+_UNUSED = Usage()
 _HEADER = Struct(">II").unpack_from  # RFC 4303 section 2: SPI, sequence number
 
 
@@ -77,6 +78,7 @@ class InboundAssociation:
             compression the check follows decompression, in :mod:`esp.rohcoipsec`.
         rohc: whether a tunnel-mode packet may carry next header 142 (RFC 5858).
         lifetime: limits on octets, packets and seconds.
+        used: what counts towards them already.
         tfc: whether UDP datagrams in transport mode may be followed by traffic-flow padding, which
             is cut off then; in tunnel mode it always is.
         resync_after: with ESN, after how many packets in a row that fail their integrity check one
@@ -128,6 +130,7 @@ class InboundAssociation:
         selectors: TrafficSelectors | None = None,
         rohc: bool = False,
         lifetime: Lifetime | None = None,
+        used: Usage = _UNUSED,
         tfc: bool = False,
         resync_after: int = 32,
         resync_tries: int = 4,
@@ -152,8 +155,8 @@ class InboundAssociation:
         self.window = ReplayWindow(replay_window, top=sequence)
         self._lifetime = lifetime
         self._ended = False
-        self._packets = 0
-        self._bytes = 0
+        self._packets = used.packets
+        self._bytes = used.payload_bytes
         self._failures = 0
         self._resync_after = max(1, resync_after)
         self._resync_tries = resync_tries if esn else 0
@@ -185,7 +188,7 @@ class InboundAssociation:
 
     @property
     def packets(self) -> int:
-        """Packets whose integrity check succeeded."""
+        """Packets whose integrity check succeeded, those before a restart included."""
         return self._packets
 
     @property

@@ -12,7 +12,7 @@ from enum import Enum
 
 from esp.errors import InvalidParameter
 
-__all__ = ["Lifetime", "LifetimeState"]
+__all__ = ["Lifetime", "LifetimeState", "Usage"]
 
 
 class LifetimeState(Enum):
@@ -21,6 +21,16 @@ class LifetimeState(Enum):
     CURRENT = "current"
     SOFT = "soft"  # set up a replacement now
     HARD = "hard"  # use it no more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What an SA had carried before the object that stands for it now was made: after a restart."""
+
+    payload_bytes: int = 0
+    """Payload octets, or more."""
+    packets: int = 0
+    """Packets, or more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

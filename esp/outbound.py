@@ -30,13 +30,14 @@ from esp.layout import (
     check_spi,
     esp_parts,
 )
-from esp.lifetime import Lifetime, LifetimeState
+from esp.lifetime import Lifetime, LifetimeState, Usage
 from esp.suites import Suite
 from esp.transforms import Transform, new_transform
 
 __all__ = ["OutboundAssociation"]
 
 _LOW = 0xFFFF_FFFF
+_UNUSED = Usage()
 _HEADER = Struct(">II").pack  # RFC 4303 section 2: SPI, sequence number
 
 
@@ -64,9 +65,12 @@ class OutboundAssociation:
         esn: extended (64-bit) sequence numbers.
         sequence: the last number that is used up already; 0 for a new key.
         lifetime: limits on octets, packets and seconds.
+        used: what counts towards them already.
         reserve: called with the next number before it is used, whenever no reserved one is left;
             makes a reservation durable and gives the highest number that may be used now. None:
             numbers live in memory only, and the key must die with the process.
+        reserve_bytes: the same for the octets that ``lifetime`` counts: called with the octets that
+            are about to be carried in all, gives what may be carried before it is asked again.
         random: source of the IVs that must be unpredictable (AES-CBC).
         iv_source: gives the IV for a sequence number. Only to reproduce published vectors; with a
             counter-based suite a repeated IV gives the key away, so leave it alone.
@@ -77,6 +81,7 @@ class OutboundAssociation:
     __slots__ = (
         "_align",
         "_bytes",
+        "_bytes_limit",
         "_ended",
         "_esn",
         "_first",
@@ -85,6 +90,7 @@ class OutboundAssociation:
         "_limit",
         "_mode",
         "_reserve",
+        "_reserve_bytes",
         "_seal",
         "_sequence",
         "_spi",
@@ -104,7 +110,9 @@ class OutboundAssociation:
         esn: bool = False,
         sequence: int = 0,
         lifetime: Lifetime | None = None,
+        used: Usage = _UNUSED,
         reserve: Callable[[int], int] | None = None,
+        reserve_bytes: Callable[[int], int] | None = None,
         random: Callable[[int], bytes] = os.urandom,
         iv_source: Callable[[int], bytes] | None = None,
     ) -> None:
@@ -115,9 +123,11 @@ class OutboundAssociation:
         self._last = (1 << 64) - 1 if esn else _LOW
         if not 0 <= sequence <= self._last:
             raise InvalidParameter(f"a sequence number lies from 0 to {self._last}")
-        self._sequence = self._first = sequence
+        self._sequence = sequence
+        self._first = sequence - used.packets
         self._lifetime = lifetime
-        self._bytes = 0
+        self._bytes = self._bytes_limit = used.payload_bytes
+        self._reserve_bytes = reserve_bytes
         self._ended = False
         self._reserve = reserve
         self._limit = self._last if reserve is None else sequence
@@ -155,12 +165,12 @@ class OutboundAssociation:
 
     @property
     def packets(self) -> int:
-        """Sequence numbers used by this object, skipped ones included."""
+        """Sequence numbers used, skipped ones and those before a restart included."""
         return self._sequence - self._first
 
     @property
     def payload_bytes(self) -> int:
-        """Payload octets protected by this object."""
+        """Payload octets protected, those before a restart included."""
         return self._bytes
 
     def __repr__(self) -> str:
@@ -280,6 +290,14 @@ class OutboundAssociation:
                 f"SPI 0x{self._spi:08x} reached its hard lifetime",
                 hint="set up a new security association",
             )
+        if self._reserve_bytes is not None and self._bytes + size > self._bytes_limit:
+            self._bytes_limit = self._reserve_bytes(self._bytes + size)
+
+    def room_for(self, payload_bytes: int) -> bool:
+        """Whether the hard lifetime in octets lets a payload of this size pass."""
+        if self._lifetime is None or self._lifetime.hard_bytes is None:
+            return True
+        return self._bytes + payload_bytes <= self._lifetime.hard_bytes
 
     def _more_numbers(self, sequence: int) -> None:
         """Reserve numbers up to this one at least, or say why there are none."""

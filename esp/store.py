@@ -10,6 +10,9 @@ whatever happens to the process in between. Two rules do that, and this module k
   restart it and all below count as seen. Many packets share one write (group commit): mark each,
   commit once, deliver all.
 
+Two more are kept where an SA has a lifetime in octets, so that no restart gives it more than its
+limit: octets sent are reserved ahead as numbers are, those received are durable with the number.
+
 State is a log of records of one size, each with its own checksum: cut off anywhere, it is the log
 of an earlier moment, and nothing that came later was acted upon before it was durable. The module
 does no I/O: :class:`Log` is what it needs of a file, :mod:`esp.store_file` is one. Keys are not
@@ -27,6 +30,7 @@ from struct import Struct
 from typing import Protocol
 
 from esp.errors import InvalidParameter, StoreDamaged
+from esp.lifetime import Usage
 
 __all__ = ["RECORD_BYTES", "Log", "SequenceStore", "association_id", "valid_length"]
 
@@ -39,6 +43,8 @@ RECORD_BYTES = _RECORD.size + _CHECKSUM.size
 _RESERVED = 1
 _SEEN = 2
 _FORGOTTEN = 3
+_RESERVED_BYTES = 4
+_SEEN_BYTES = 5
 
 
 class Log(Protocol):
@@ -60,6 +66,16 @@ class _State:
 
     reserved: int = 0
     seen: int = 0
+    reserved_bytes: int = 0
+    seen_bytes: int = 0
+
+
+_FIELDS = {
+    _RESERVED: "reserved",
+    _SEEN: "seen",
+    _RESERVED_BYTES: "reserved_bytes",
+    _SEEN_BYTES: "seen_bytes",
+}
 
 
 def association_id(spi: int, key: bytes, salt: bytes = b"", integrity_key: bytes = b"") -> bytes:
@@ -82,7 +98,7 @@ def _parsed(record: bytes) -> tuple[int, bytes, int] | None:
     if _CHECKSUM.unpack_from(record, _RECORD.size)[0] != zlib.crc32(body):
         return None
     kind, association, number = _RECORD.unpack(body)
-    if kind not in (_RESERVED, _SEEN, _FORGOTTEN):
+    if not _RESERVED <= kind <= _SEEN_BYTES:
         return None
     return kind, association, number
 
@@ -120,10 +136,13 @@ class SequenceStore:
 
     __slots__ = ("_log", "_marks", "_records", "_states")
 
+    # By SA: the highest number, and the octets, that the next commit makes durable.
+    _marks: dict[bytes, tuple[int, int]]
+
     def __init__(self, log: Log, recorded: bytes = b"") -> None:
         self._log = log
         self._states: dict[bytes, _State] = {}
-        self._marks: dict[bytes, int] = {}
+        self._marks = {}
         length = valid_length(recorded)
         self._records = length // RECORD_BYTES
         for at in range(0, length, RECORD_BYTES):
@@ -134,23 +153,32 @@ class SequenceStore:
                 self._states.pop(association, None)
                 continue
             state = self._states.setdefault(association, _State())
-            if kind == _RESERVED:
-                state.reserved = max(state.reserved, number)
-            else:
-                state.seen = max(state.seen, number)
+            name = _FIELDS[kind]
+            setattr(state, name, max(getattr(state, name), number))
 
     def __len__(self) -> int:
         return len(self._states)
 
     def reserved(self, association: bytes) -> int:
         """The highest number that may have been used; 0 for an SA that is not known."""
-        state = self._states.get(association)
-        return state.reserved if state is not None else 0
+        return self._state(association).reserved
 
     def seen(self, association: bytes) -> int:
         """The highest number that may have been accepted and is durable; 0 when not known."""
-        state = self._states.get(association)
-        return state.seen if state is not None else 0
+        return self._state(association).seen
+
+    def sent(self, association: bytes) -> Usage:
+        """What an SA may have sent, for its lifetime: at least what it did."""
+        state = self._state(association)
+        return Usage(payload_bytes=state.reserved_bytes, packets=state.reserved)
+
+    def received(self, association: bytes) -> Usage:
+        """What an SA may have received, likewise; octets only where `mark` was told of them."""
+        state = self._state(association)
+        return Usage(payload_bytes=state.seen_bytes, packets=state.seen)
+
+    def _state(self, association: bytes) -> _State:
+        return self._states.get(association) or _State()
 
     def reserver(self, association: bytes, ahead: int = 64) -> Callable[[int], int]:
         """What an :class:`~esp.OutboundAssociation` takes as ``reserve``.
@@ -164,18 +192,44 @@ class SequenceStore:
         def reserve(sequence: int) -> int:
             state = self._states.setdefault(association, _State())
             upto = max(state.reserved, sequence + ahead - 1)
-            self._log.append(_record(_RESERVED, association, upto))
-            self._log.sync()
-            self._records += 1
+            self._write(_RESERVED, association, upto)
             state.reserved = upto
             return upto
 
         return reserve
 
-    def mark(self, association: bytes, sequence: int) -> None:
-        """Note a number that was accepted; durable with the next :meth:`commit`."""
-        if sequence > max(self.seen(association), self._marks.get(association, 0)):
-            self._marks[association] = sequence
+    def bytes_reserver(self, association: bytes, ahead: int) -> Callable[[int], int]:
+        """What an :class:`~esp.OutboundAssociation` takes as ``reserve_bytes``.
+
+        Each call makes ``ahead`` octets more than what was asked for durable: what a restart takes
+        off the lifetime at most.
+        """
+        if ahead < 0:
+            raise InvalidParameter("no octets can be reserved behind what is used")
+
+        def reserve(used: int) -> int:
+            state = self._states.setdefault(association, _State())
+            upto = max(state.reserved_bytes, used + ahead)
+            self._write(_RESERVED_BYTES, association, upto)
+            state.reserved_bytes = upto
+            return upto
+
+        return reserve
+
+    def _write(self, kind: int, association: bytes, number: int) -> None:
+        self._log.append(_record(kind, association, number))
+        self._log.sync()
+        self._records += 1
+
+    def mark(self, association: bytes, sequence: int, payload_bytes: int = 0) -> None:
+        """Note a number that was accepted, and the octets received so far.
+
+        Durable with the next :meth:`commit`.
+        """
+        state = self._state(association)
+        marked, octets = self._marks.get(association, (state.seen, state.seen_bytes))
+        if sequence > marked or payload_bytes > octets:
+            self._marks[association] = max(sequence, marked), max(payload_bytes, octets)
 
     def commit(self) -> None:
         """Make all marks durable: after this the packets may be delivered.
@@ -185,11 +239,15 @@ class SequenceStore:
         if not self._marks:
             return
         marks = self._marks
-        for association, sequence in marks.items():
+        for association, (sequence, octets) in marks.items():
             self._log.append(_record(_SEEN, association, sequence))
+            if octets:
+                self._log.append(_record(_SEEN_BYTES, association, octets))
+                self._records += 1
         self._log.sync()
-        for association, sequence in marks.items():
-            self._states.setdefault(association, _State()).seen = sequence
+        for association, (sequence, octets) in marks.items():
+            state = self._states.setdefault(association, _State())
+            state.seen, state.seen_bytes = sequence, octets
         self._marks = {}
         self._records += len(marks)
 
@@ -205,8 +263,8 @@ class SequenceStore:
         return b"".join(
             _record(kind, association, number)
             for association, state in self._states.items()
-            for kind, number in ((_RESERVED, state.reserved), (_SEEN, state.seen))
-            if number
+            for kind, name in _FIELDS.items()
+            if (number := getattr(state, name))
         )
 
     def compact(self) -> None:

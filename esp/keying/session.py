@@ -18,13 +18,15 @@ from esp.keying.kdf import (
 from esp.keying.messages import Offer
 from esp.keying.rohc_channel import RohcChannel
 from esp.layout import Mode
-from esp.lifetime import Lifetime
+from esp.lifetime import Lifetime, Usage
 from esp.outbound import OutboundAssociation
 from esp.rohc_parameters import RohcIcv, rohc_key_bytes
 from esp.selectors import TrafficSelectors
 from esp.suites import Suite
 
 __all__ = ["Session", "derive_session"]
+
+_UNUSED = Usage()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +60,12 @@ class Session:
         sequence: int = 0,
         selectors: TrafficSelectors | None = None,
         lifetime: Lifetime | None = None,
+        used: Usage = _UNUSED,
     ) -> InboundAssociation:
         """The receiving end. Make it once: a second one would accept the same packets again.
 
         ``sequence`` is what a store says was accepted before; 0 for fresh keys.
+        ``used`` is what counts towards the lifetime already.
         ``selectors`` are what the peer may send, in tunnel mode: its own address, for example.
         """
         keys = self.inbound
@@ -77,6 +81,7 @@ class Session:
             sequence=sequence,
             selectors=selectors,
             lifetime=lifetime,
+            used=used,
             rohc=self.compression,
             tfc=True,
         )
@@ -102,12 +107,15 @@ class Session:
         *,
         sequence: int = 0,
         lifetime: Lifetime | None = None,
+        used: Usage = _UNUSED,
         reserve: Callable[[int], int] | None = None,
+        reserve_bytes: Callable[[int], int] | None = None,
         random: Callable[[int], bytes] = os.urandom,
     ) -> OutboundAssociation:
         """The sending end. Make it once: a second one would use the same numbers again.
 
-        ``sequence`` and ``reserve`` are those of a store, when the SA is to survive a restart.
+        ``sequence``, ``used``, ``reserve`` and ``reserve_bytes`` are those of a store, when the SA
+        is to survive a restart.
         ``random`` is the source of IVs that must be unpredictable (AES-CBC).
         """
         keys = self.outbound
@@ -121,7 +129,9 @@ class Session:
             esn=self.esn,
             sequence=sequence,
             lifetime=lifetime,
+            used=used,
             reserve=reserve,
+            reserve_bytes=reserve_bytes,
             random=random,
         )
 
