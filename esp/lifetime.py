@@ -70,6 +70,11 @@ class Lifetime:
             return LifetimeState.SOFT
         return LifetimeState.CURRENT
 
+    @property
+    def counts_bytes(self) -> bool:
+        """Whether there is a limit on octets."""
+        return self.soft_bytes is not None or self.hard_bytes is not None
+
     def deadlines_s(self) -> tuple[float, ...]:
         """The ages, in seconds, at which the state may change without any packet."""
         return tuple(limit for limit in (self.soft_s, self.hard_s) if limit is not None)

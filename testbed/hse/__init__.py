@@ -9,6 +9,7 @@ when the bench names none. On the shelves:
 - ``gateway.py``       sans-IO: a datagram in, counted events and datagrams out; never raises on
                        what a peer sent
 - ``sessions.py``      what the gateway remembers
+- ``table.py``         how a session begins, is kept, and ends
 - ``state.py``         what of it survives a restart, in a folder
 - ``vectors.py``       authentication vectors from a file or a server
 - ``endpoint.py``      non-blocking UDP sockets with a bounded drain per wake-up

@@ -2,27 +2,33 @@
 
 Two ways, and the strict one needs configuration:
 
-* *Assigned.* The subscriber file names the addresses of an identity. They become the traffic
-  selectors of its inbound associations (RFC 4301 section 5.2), and nobody else may use them.
+* *Assigned.* The operator names the addresses of an identity. They become the traffic selectors of
+  its inbound associations (RFC 4301 section 5.2), and nobody else may use them.
 * *Learned.* Where nothing is assigned, an association is bound to the first source address of each
-  IP version that comes out of it. A second one is refused; so is one that is assigned to another.
+  IP version that comes out of it, and the address belongs to its identity for as long as one of the
+  identity's associations is bound to it. A second address is refused, and so is somebody else's:
+  assigned or learned.
 
-An HSE that knows no addresses can't tell whose a learned one is. First come first served across
-identities would let whoever is first lock the owner out, so it does not try: answers go back over
-the association that the question came from, never by inner address, and two UEs with the same
-inner address do not meet.
+An address is claimed by an authentic packet only, so each identity holds as many as it may have
+sessions. It is free again when the last of its sessions is gone: replaced, expired, or crowded out.
+Who assigns nothing lets whoever speaks first have an address; ``docs/decisions`` says why that is
+the default. Where benches with the same traffic share an HSE on purpose, learned addresses may be
+shared: answers go back over the association that the question came from, never by inner address.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 import esp
-from esp.errors import WrongSelector
 from testbed.packets import InnerPacket
 
-__all__ = ["AddressPlan", "SourceBinding"]
+__all__ = ["ADDRESS_IN_USE", "AddressBook", "AddressPlan", "SourceBinding"]
+
+ADDRESS_IN_USE = "address-in-use"
+"""Reason of a packet whose inner source address another identity holds."""
 
 Network = IPv4Network | IPv6Network
 
@@ -69,32 +75,91 @@ def _overlap(one: Network, other: Network) -> bool:
     return isinstance(other, IPv6Network) and one.overlaps(other)
 
 
+class AddressBook:
+    """Who holds which learned address now.
+
+    Args:
+        plan: says which addresses are assigned.
+        shared: several identities may hold one learned address.
+    """
+
+    __slots__ = ("_holders", "_plan", "_shared")
+
+    def __init__(self, plan: AddressPlan, *, shared: bool = False) -> None:
+        self._plan = plan
+        self._shared = shared
+        self._holders: dict[bytes, Counter[str]] = {}
+
+    def __len__(self) -> int:
+        return len(self._holders)
+
+    def refusal(self, identity: str, address: bytes) -> str | None:
+        """Why an identity may not use an address, as a counter's label; none when it may."""
+        if self._plan.is_anothers(identity, address):
+            return esp.Reason.WRONG_SELECTOR
+        if not self._shared and self._holders.get(address, {identity: 1}).keys() != {identity}:
+            return ADDRESS_IN_USE
+        return None
+
+    def hold(self, identity: str, address: bytes) -> None:
+        """One more session of an identity uses an address."""
+        self._holders.setdefault(address, Counter())[identity] += 1
+
+    def release(self, identity: str, address: bytes) -> None:
+        """One less does."""
+        holders = self._holders[address]
+        holders[identity] -= 1
+        if not holders[identity]:
+            del holders[identity]
+        if not holders:
+            del self._holders[address]
+
+
 class SourceBinding:
     """The learned source addresses of one association: one of each IP version.
 
     Args:
-        plan: says which addresses are somebody else's.
+        book: says which addresses are somebody else's.
         identity: who speaks over the association.
+        learned: what it was bound to before a restart.
     """
 
-    __slots__ = ("_identity", "_learned", "_plan")
+    __slots__ = ("_book", "_identity", "_learned")
 
-    def __init__(self, plan: AddressPlan, identity: str) -> None:
-        self._plan = plan
+    def __init__(self, book: AddressBook, identity: str, learned: Iterable[bytes] = ()) -> None:
+        self._book = book
         self._identity = identity
         self._learned: dict[int, bytes] = {}
+        for address in learned:
+            self._learn(address)
 
-    def require(self, inner: InnerPacket) -> None:
-        """Let a packet pass, and learn its source address if it is the first.
+    @property
+    def learned(self) -> tuple[bytes, ...]:
+        """The addresses, 4 and 16 octets."""
+        return tuple(self._learned.values())
 
-        Raises:
-            WrongSelector: another source address than the one learned, or somebody else's.
+    def refusal(self, inner: InnerPacket) -> str | None:
+        """Why a packet may not pass, as a counter's label; none when it may.
+
+        A source address that is the first of its IP version is learned.
         """
-        learned = self._learned.get(inner.version)
-        if learned == inner.source:
-            return
+        source = inner.source
+        learned = self._learned.get(len(source))
+        if learned == source:
+            return None
         if learned is not None:
-            raise WrongSelector("the source address is not the one of this association")
-        if self._plan.is_anothers(self._identity, inner.source):
-            raise WrongSelector("the source address is assigned to another UE")
-        self._learned[inner.version] = inner.source
+            return esp.Reason.WRONG_SELECTOR
+        refusal = self._book.refusal(self._identity, source)
+        if refusal is None:
+            self._learn(source)
+        return refusal
+
+    def _learn(self, address: bytes) -> None:
+        self._learned[len(address)] = address
+        self._book.hold(self._identity, address)
+
+    def release(self) -> None:
+        """The association is gone."""
+        for address in self._learned.values():
+            self._book.release(self._identity, address)
+        self._learned.clear()

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import Protocol
 
-from testbed.packets import UDP_HEADER_BYTES, InnerPacket, parse_udp_datagram
+from testbed.packets import (
+    UDP_HEADER_BYTES,
+    InnerPacket,
+    build_udp_datagram,
+    parse_udp_datagram,
+)
 
 __all__ = [
     "Application",
@@ -80,11 +85,19 @@ def datagram_request(identity: str, datagram: bytes) -> Request:
     )
 
 
-def datagram_answer(request: Request, answer: bytes) -> bytes:
+def datagram_answer(request: Request, answer: bytes, ends: tuple[str, str] | None = None) -> bytes:
     """The UDP datagram of transport mode that carries the answer to a request.
 
     Its checksum is 0, "none": a NAT would make any other wrong, and the ICV protects the datagram
-    (RFC 3948 section 3.1.2).
+    (RFC 3948 section 3.1.2). IPv6 knows no datagram without one (RFC 8200 section 8.1), and no NAT.
+
+    Args:
+        request: what is answered.
+        answer: the payload.
+        ends: source and destination address, where a checksum is needed.
     """
+    if ends is not None:
+        ports = request.destination_port, request.source_port
+        return build_udp_datagram(*ends, *ports, answer)
     size = UDP_HEADER_BYTES + len(answer)
     return _UDP.pack(request.destination_port, request.source_port, size, 0) + answer

@@ -111,6 +111,8 @@ class GatewaySnapshot:
     """Datagrams refused, by port and reason."""
     feedback: Mapping[str, int]
     """Packets sent that hold ROHC feedback and nothing else, by port."""
+    lifetimes: Mapping[str, int]
+    """Sessions that reached their ``soft`` or their ``hard`` lifetime."""
     notices: int
     """Notices sent that an association is not known."""
     keepalives: int

@@ -19,10 +19,9 @@ who saw it. It takes over when its first packet proves that the peer holds the n
 
 from __future__ import annotations
 
-import math
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import esp
 import rohc
@@ -38,7 +37,7 @@ from esp.rohcoipsec import CompressedTunnel
 from esp.suites import EVERY_SUITE, SuitePolicy
 from testbed.association import EspSettings
 from testbed.compression import FeedbackWay, RohcSettings
-from testbed.hse.addresses import AddressPlan, SourceBinding
+from testbed.hse.addresses import AddressPlan
 from testbed.hse.applications import (
     Application,
     Request,
@@ -57,6 +56,7 @@ from testbed.hse.events import (
 )
 from testbed.hse.sessions import Accepted, Counts, RohcPeer, Session
 from testbed.hse.state import HseState
+from testbed.hse.table import SessionTable
 from testbed.notice import Notices
 from testbed.packets import (
     InnerPacket,
@@ -80,11 +80,14 @@ class Gateway:
         limits: bounds on what is remembered.
         rohc_settings: mode, feedback and integrity check of all ROHC channels.
         addresses: which identity may use which inner source addresses.
+        share_addresses: several identities may use one inner address that was learned.
         lifetime: limits on the associations of both directions.
         associations: their replay window and padding.
         policy: the suites that sessions may use.
         state: sessions and numbers that survive a restart; what is accepted is then delivered by
             `flush`, when it is durable that it was. None: sessions die with the gateway.
+        own_address: where peers reach it, for the checksum of transport mode's answers over IPv6.
+        now: seconds on the caller's clock.
         random: gives that many random octets; the operating system's by default.
         observer: is told of passages and sessions.
     """
@@ -97,18 +100,21 @@ class Gateway:
         limits: GatewayLimits | None = None,
         rohc_settings: RohcSettings | None = None,
         addresses: AddressPlan | None = None,
+        share_addresses: bool = False,
         lifetime: esp.Lifetime | None = None,
         associations: EspSettings | None = None,
         policy: SuitePolicy = EVERY_SUITE,
         state: HseState | None = None,
+        own_address: str | None = None,
+        now: float = 0.0,
         random: Callable[[int], bytes] = os.urandom,
         observer: GatewayObserver | None = None,
     ) -> None:
         self._application = application
         self._limits = limits or GatewayLimits()
         self._rohc = rohc_settings or RohcSettings()
-        self._addresses = addresses or AddressPlan()
         self._lifetime = lifetime
+        self._own_address = own_address
         self._associations = associations or EspSettings()
         self._notices = Notices(self._limits.notices_per_s)
         self._piggyback = self._rohc.feedback is FeedbackWay.PIGGYBACK
@@ -116,16 +122,28 @@ class Gateway:
         self._database: esp.SecurityAssociationDatabase[Session] = esp.SecurityAssociationDatabase(
             random
         )
-        self._random = random
         self._responder = keying.Responder(
             secrets,
             self._database.allocate_spi,
             accept=lambda identity, offer: policy.allows(offer.suite),
             random=random,
         )
-        self._sessions: OrderedDict[int, Session] = OrderedDict()  # by inbound SPI, oldest first
-        self._rohc_peers: OrderedDict[SocketAddress, RohcPeer] = OrderedDict()
         self._counts = Counts()
+        self._table = SessionTable(
+            self._database,
+            self._responder,
+            limit=self._limits.sessions,
+            counts=self._counts,
+            rohc=self._rohc,
+            addresses=addresses or AddressPlan(),
+            share_addresses=share_addresses,
+            lifetime=lifetime,
+            associations=self._associations,
+            state=state,
+            random=random,
+        )
+        self._table.restore(now)
+        self._rohc_peers: OrderedDict[SocketAddress, RohcPeer] = OrderedDict()
         self._state = state
         self._accepted: list[Accepted] = []
         self._receivers = {
@@ -133,13 +151,14 @@ class Gateway:
             HsePort.ROHC: self._receive_rohc,
             HsePort.PLAIN: self._receive_plain,
         }
-        if state is not None:
-            if lifetime is not None:
-                raise ValueError("lifetimes don't survive a restart: state without lifetime")
-            for keys in state.load():
-                self._responder.adopt(keys)
-                session = self._add_session(keys, ("", 0), 0.0)
-                session.highest = state.seen(keys)
+
+    def adopt(self, keys: keying.Session) -> None:
+        """Put a session with configured keys to use (see `testbed.hse.manual`).
+
+        Raises:
+            esp.LocalError: its SPI is taken.
+        """
+        self._table.adopt(keys)
 
     # -- what a socket calls -----------------------------------------------------------------
 
@@ -211,7 +230,6 @@ class Gateway:
     def snapshot(self) -> GatewaySnapshot:
         """What was counted so far, as plain numbers."""
         counts = self._counts
-        channels = sum(1 for session in self._sessions.values() if session.tunnel is not None)
         return GatewaySnapshot(
             datagrams=dict(counts.datagrams),
             bytes_received=dict(counts.bytes_received),
@@ -219,12 +237,13 @@ class Gateway:
             answered=dict(counts.answered),
             rejected=dict(counts.rejected),
             feedback=dict(counts.feedback),
+            lifetimes=dict(counts.lifetimes),
             notices=counts.notices,
             keepalives=counts.keepalives,
             exchanges=counts.exchanges,
-            sessions=len(self._sessions),
+            sessions=len(self._table),
             security_associations=len(self._database),
-            rohc_contexts=2 * (channels + len(self._rohc_peers)),
+            rohc_contexts=2 * (self._table.channels + len(self._rohc_peers)),
         )
 
     # -- the ESP port ------------------------------------------------------------------------
@@ -242,70 +261,16 @@ class Gateway:
 
     def _receive_keying(self, message: bytes, source: SocketAddress, now: float) -> list[Reply]:
         handled = self._responder.handle(message, now)
-        self._forget(handled.dropped)
+        self._table.forget(handled.dropped)
         if handled.session is not None:
-            self._begin_session(handled.session, source, now)
+            self._table.begin(handled.session, source, now)
+            if self._observer is not None:
+                self._observer.keyed(handled.session)
         if handled.reason is not None:
             self._reject(HsePort.ESP, handled.reason)
         if handled.reply is None:
             return []
         return [Reply(HsePort.ESP, esp.add_marker(handled.reply), source)]
-
-    def _begin_session(self, keys: keying.Session, source: SocketAddress, now: float) -> None:
-        self._counts.exchanges += 1
-        self._add_session(keys, source, now)
-        if len(self._sessions) > self._limits.sessions:
-            self._end(next(iter(self._sessions)))
-        if self._observer is not None:
-            self._observer.keyed(keys)
-
-    def _add_session(self, keys: keying.Session, peer: SocketAddress, now: float) -> Session:
-        state = self._state
-        lifetime = self._lifetime
-        in_tunnel = keys.mode is esp.Mode.TUNNEL
-        selectors = self._addresses.selectors(keys.identity) if in_tunnel else None
-        outbound = (
-            keys.outbound_association(lifetime=lifetime, random=self._random)
-            if state is None
-            else state.outbound(keys)
-        )
-        inbound = keys.inbound_association(
-            replay_window=self._associations.replay_window,
-            sequence=0 if state is None else state.seen(keys),
-            selectors=selectors,
-            lifetime=lifetime,
-        )
-        binding = SourceBinding(self._addresses, keys.identity)
-        hard_s = None if lifetime is None else lifetime.hard_s
-        session = Session(
-            keys=keys,
-            outbound=outbound,
-            tunnel=(
-                self._rohc.tunnel(keys, outbound, inbound, *self._rohc.ends())
-                if keys.compression
-                else None
-            ),
-            peer=peer,
-            sources=binding if in_tunnel and selectors is None else None,
-            ends_at=math.inf if hard_s is None else now + hard_s,
-        )
-        self._database.add(inbound, session)
-        self._sessions[keys.inbound.spi] = session
-        return session
-
-    def _forget(self, ended: Iterable[keying.Session]) -> None:
-        for keys in ended:
-            self._sessions.pop(keys.inbound.spi, None)
-            self._database.remove(keys.inbound.spi)
-            if self._state is not None:
-                self._state.forget(keys)
-
-    def _end(self, spi: int) -> None:
-        """End a session for good."""
-        self._responder.release(spi)
-        session = self._sessions.get(spi)
-        if session is not None:
-            self._forget((session.keys,))
 
     def _unknown(self, data: bytes, source: SocketAddress, now: float) -> list[Reply]:
         """Tell a UE, at a bounded rate, that its association is not known here."""
@@ -319,27 +284,26 @@ class Gateway:
         try:
             entry, opened = self._database.unprotect(data)
         except Expired:
-            self._end(int.from_bytes(data[:4], "big"))
+            self._table.expire(int.from_bytes(data[:4], "big"))
             raise
         session = entry.owner
         if now >= session.ends_at:
-            self._end(session.keys.inbound.spi)
+            self._table.expire(session.keys.inbound.spi)
             raise Expired("the security association has lived its time")
         observer = self._observer
         verified_at = None if observer is None else observer.clock()
         state = self._state
-        if session.highest < 0:
-            if state is not None:
-                state.keep(session.keys)
-            self._forget(self._responder.confirm(session.keys.inbound.spi))
-        self._sessions.move_to_end(session.keys.inbound.spi)
+        self._table.use(session, entry.association, now)
         if opened.sequence > session.highest:
             # RFC 3948 and RFC 7296 section 2.23: a NAT may have moved the peer; only the newest
             # authentic packet says where it is now.
             session.highest = opened.sequence
             session.peer = source
         if state is not None:
-            state.mark(session.keys, opened.sequence)
+            lifetime = self._lifetime
+            counted = lifetime is not None and lifetime.counts_bytes
+            octets = entry.association.payload_bytes if counted else 0
+            state.mark(session.keys, opened.sequence, octets)
         if opened.is_dummy:
             return []
         accepted = Accepted(session, opened, now, verified_at)
@@ -380,7 +344,13 @@ class Gateway:
                 return replies
             inner = parse_udp_packet(packet)
             if session.sources is not None:
-                session.sources.require(inner)
+                bound = session.sources.learned
+                refusal = session.sources.refusal(inner)
+                if refusal is not None:
+                    self._reject(HsePort.ESP, refusal)
+                    return replies
+                if session.sources.learned != bound:
+                    self._table.keep(session, now)
             request = packet_request(session.keys.identity, inner)
         answer = self._deliver(HsePort.ESP, request)
         if answer is not None:
@@ -388,7 +358,7 @@ class Gateway:
                 replies.append(self._protect(session, inner, request, answer, now))
             except (AssociationEnded, SequenceExhausted):
                 answer = None
-                self._end(session.keys.inbound.spi)
+                self._table.expire(session.keys.inbound.spi)
                 self._reject(HsePort.ESP, esp.Reason.EXPIRED)
         self._observe(
             HsePort.ESP,
@@ -400,6 +370,13 @@ class Gateway:
             packet_type,
         )
         return replies
+
+    def _ends(self, session: Session) -> tuple[str, str] | None:
+        """Own and peer's address, where a datagram between them needs a checksum."""
+        peer = session.peer[0]
+        if self._own_address is None or ":" not in peer or ":" not in self._own_address:
+            return None
+        return self._own_address, peer
 
     def _feedback_in_tunnel(
         self, session: Session, tunnel: CompressedTunnel, feedback: bytes
@@ -419,7 +396,7 @@ class Gateway:
         now: float,
     ) -> Reply:
         if inner is None:
-            payload = datagram_answer(request, answer)
+            payload = datagram_answer(request, answer, self._ends(session))
             next_header = esp.NEXT_HEADER_UDP
         else:
             payload = swap_endpoints(inner, answer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
@@ -31,6 +31,8 @@ from testbed.hse.state import HseState
 __all__ = ["HseServer", "ListenAddresses", "ServerObserver", "Way"]
 
 SocketAddress = tuple[str, int]
+
+_ANY_ADDRESS = ("0.0.0.0", "::", "")
 
 
 class Way(StrEnum):
@@ -92,10 +94,12 @@ class HseServer:
         limits: bounds on what peers can make it remember.
         rohc_settings: mode, feedback and integrity check of all ROHC channels.
         addresses: which identity may use which inner source addresses.
+        share_addresses: several identities may use one inner address that was learned.
         lifetime: limits on the associations of both directions.
         associations: their replay window and padding.
         policy: the suites that sessions may use.
         state: sessions and numbers that survive a restart; its owner closes it.
+        manual: sessions with configured keys (see `testbed.hse.manual`).
         random: gives random octets for SPIs and nonces; the operating system's by default.
         observer: sees passages, sessions and datagrams.
         open_port: binds a port; a UDP socket of this machine by default.
@@ -113,10 +117,12 @@ class HseServer:
         limits: GatewayLimits | None = None,
         rohc_settings: RohcSettings | None = None,
         addresses: AddressPlan | None = None,
+        share_addresses: bool = False,
         lifetime: esp.Lifetime | None = None,
         associations: EspSettings | None = None,
         policy: SuitePolicy = EVERY_SUITE,
         state: HseState | None = None,
+        manual: Iterable[keying.Session] = (),
         random: Callable[[int], bytes] = os.urandom,
         observer: ServerObserver | None = None,
         open_port: OpenPort = Endpoint,
@@ -127,10 +133,12 @@ class HseServer:
         self._limits = limits
         self._rohc_settings = rohc_settings
         self._addresses = addresses
+        self._share_addresses = share_addresses
         self._lifetime = lifetime
         self._associations = associations
         self._policy = policy
         self._state = state
+        self._manual = tuple(manual)
         self._random = random
         self._observer = observer
         self._open_port = open_port
@@ -147,13 +155,18 @@ class HseServer:
             limits=self._limits,
             rohc_settings=self._rohc_settings,
             addresses=self._addresses,
+            share_addresses=self._share_addresses,
             lifetime=self._lifetime,
             associations=self._associations,
             policy=self._policy,
             state=self._state,
+            own_address=None if self._listen.host in _ANY_ADDRESS else self._listen.host,
+            now=loop.time(),
             random=self._random,
             observer=watcher,
         )
+        for keys in self._manual:
+            gateway.adopt(keys)
         self._gateway = gateway
         ports = {
             HsePort.ESP: self._listen.esp_port,

@@ -26,9 +26,18 @@ class Session:
     peer: SocketAddress
     sources: SourceBinding | None
     """The learned addresses; none when ESP checks assigned ones, or there are no inner packets."""
+    begun_at: float
+    """When its keys were agreed on."""
     ends_at: float
     """When its lifetime in seconds is over."""
+    proven: bool = False
+    """Whether a packet has shown that the peer holds the keys."""
+    manual: bool = False
+    """Whether its keys are configured: they outlive it."""
+    soft: bool = False
+    """Whether it has reached its soft lifetime."""
     highest: int = -1
+    """The newest number, which says where the peer is."""
 
 
 class Accepted(NamedTuple):
@@ -58,6 +67,7 @@ class Counts:
     answered: Counter[str] = field(default_factory=Counter)
     rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
     feedback: Counter[str] = field(default_factory=Counter)
+    lifetimes: Counter[str] = field(default_factory=Counter)
     keepalives: int = 0
     notices: int = 0
     exchanges: int = 0

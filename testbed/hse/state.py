@@ -6,16 +6,22 @@ Two things are kept, and each is durable before anything is done that relies on 
   are secret: the folder has mode 0700, the files 0600.
 * ``numbers.log``: `esp.store`. The highest number accepted on an association is on disk before a
   packet is delivered, and numbers for sending are reserved ahead. Many packets share one write.
+  Where a lifetime counts octets, they are kept in the same way.
 
-So no restart, clean or not, accepts a packet twice or sends two packets under one number. ROHC
+So no restart, clean or not, accepts a packet twice, sends two packets under one number or gives a
+session more than its hard lifetime: after one, what may have been used counts as used. Ages are
+told by the clock on the wall; one that was set back to before the last write is not believed. ROHC
 contexts are not kept: the decompressor answers with a STATIC-NACK, and the UE goes back to IR.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +32,21 @@ from esp.store import association_id
 from esp.store_file import open_store
 from testbed.errors import LabFault
 
-__all__ = ["HseState"]
+__all__ = ["HseState", "KeptSession"]
 
 _HINT = "Stop the other HSE, or remove the folder: UEs set up new sessions by themselves."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptSession:
+    """A session that was in use when the HSE stopped."""
+
+    keys: keying.Session
+    """Its keys."""
+    age_s: float
+    """Seconds since they were agreed on; infinity where that can't be told."""
+    sources: tuple[bytes, ...]
+    """The inner addresses that it had learned."""
 
 
 class HseState:
@@ -36,22 +54,26 @@ class HseState:
 
     Args:
         folder: for this HSE alone.
+        clock: the time on the wall, in seconds.
 
     Raises:
         LabFault: in use by another process, damaged, or not writable.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
         self._sessions = folder / "sessions"
+        numbers = folder / "numbers.log"
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._sessions.mkdir(mode=0o700, exist_ok=True)
-            self._store, self._log = open_store(folder / "numbers.log")
+            last_write = numbers.stat().st_mtime if numbers.exists() else 0.0
+            self._store, self._log = open_store(numbers)
         except (OSError, esp.LocalError) as error:
             raise LabFault(f"the state in {folder}: {error}", hint=_HINT) from error
-        self._folder = folder
+        self._wall = clock
+        self._last_write = last_write
 
-    def load(self) -> Iterator[keying.Session]:
+    def load(self) -> Iterator[KeptSession]:
         """The sessions that were in use when the HSE stopped.
 
         Raises:
@@ -59,22 +81,38 @@ class HseState:
         """
         for path in sorted(self._sessions.glob("*.json")):
             try:
-                session = _session(json.loads(path.read_text()))
+                record = json.loads(path.read_text())
+                session = _session(record)
                 session.inbound_association()  # and its keys are of the right sizes
                 session.outbound_association()
+                sources = tuple(bytes.fromhex(one) for one in record.get("sources", ()))
+                age_s = self._now() - record.get("begun_s", -math.inf)
             except (OSError, ValueError, KeyError, TypeError, esp.LocalError):
                 # No cause: what it would show is keys.
                 raise LabFault(f"the session in {path} can't be read", hint=_HINT) from None
-            yield session
+            yield KeptSession(
+                keys=session, age_s=age_s if age_s >= 0 else math.inf, sources=sources
+            )
 
-    def keep(self, session: keying.Session) -> None:
-        """Make a session's keys durable; raises OSError when that fails."""
+    def keep(
+        self, session: keying.Session, age_s: float = 0.0, sources: Iterable[bytes] = ()
+    ) -> None:
+        """Make a session durable; raises OSError when that fails.
+
+        Args:
+            session: its keys.
+            age_s: seconds since they were agreed on.
+            sources: the inner addresses that it has learned.
+        """
+        record = _plain(session)
+        record["begun_s"] = self._now() - age_s
+        record["sources"] = [one.hex() for one in sources]
         path = self._path(session)
         beside = path.with_suffix(".new")
         file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             with os.fdopen(file, "w") as stream:
-                json.dump(_plain(session), stream)
+                json.dump(record, stream)
                 stream.flush()
                 os.fsync(stream.fileno())
             beside.replace(path)
@@ -94,20 +132,54 @@ class HseState:
         if self._store.overgrown:
             self._store.compact()
 
-    def outbound(self, session: keying.Session) -> esp.OutboundAssociation:
-        """The sending end, with numbers behind all that may have been used."""
-        name = _name(session.outbound)
+    def outbound(
+        self,
+        session: keying.Session,
+        lifetime: esp.Lifetime | None = None,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> esp.OutboundAssociation:
+        """The sending end, with numbers and octets behind all that may have been used."""
+        store, name = self._store, _name(session.outbound)
+        limits = [] if lifetime is None else [lifetime.hard_bytes, lifetime.soft_bytes]
+        limit = next((one for one in limits if one is not None), None)
         return session.outbound_association(
-            sequence=self._store.reserved(name), reserve=self._store.reserver(name)
+            sequence=store.reserved(name),
+            lifetime=lifetime,
+            used=store.sent(name),
+            reserve=store.reserver(name),
+            # What is reserved and not used is lost at a restart: a small part of the whole.
+            reserve_bytes=None if limit is None else store.bytes_reserver(name, limit // 64),
+            random=random,
+        )
+
+    def inbound(
+        self,
+        session: keying.Session,
+        *,
+        replay_window: int = 64,
+        selectors: esp.TrafficSelectors | None = None,
+        lifetime: esp.Lifetime | None = None,
+    ) -> esp.InboundAssociation:
+        """The receiving end, which takes nothing that may have been accepted before."""
+        name = _name(session.inbound)
+        return session.inbound_association(
+            replay_window=replay_window,
+            sequence=self._store.seen(name),
+            selectors=selectors,
+            lifetime=lifetime,
+            used=self._store.received(name),
         )
 
     def seen(self, session: keying.Session) -> int:
         """The highest number that may have been accepted."""
         return self._store.seen(_name(session.inbound))
 
-    def mark(self, session: keying.Session, sequence: int) -> None:
-        """Note that a packet was accepted; durable with the next `commit`."""
-        self._store.mark(_name(session.inbound), sequence)
+    def mark(self, session: keying.Session, sequence: int, payload_bytes: int = 0) -> None:
+        """Note that a packet was accepted, and the octets that were by now.
+
+        Durable with the next `commit`.
+        """
+        self._store.mark(_name(session.inbound), sequence, payload_bytes)
 
     def commit(self) -> None:
         """Make all marks durable; raises OSError when that fails, and nothing is delivered."""
@@ -116,6 +188,10 @@ class HseState:
     def close(self) -> None:
         """Give the folder back."""
         self._log.close()
+
+    def _now(self) -> float:
+        """The time on the wall, and no less than it was when something was written."""
+        return max(self._wall(), self._last_write)
 
     def _path(self, session: keying.Session) -> Path:
         return self._sessions / f"{session.inbound.spi:08x}.json"

@@ -8,7 +8,7 @@ import pytest
 
 import esp
 from testbed.hse import AddressPlan, EchoApplication, Gateway, GatewayLimits, HsePort
-from testbed.hse.addresses import SourceBinding
+from testbed.hse.addresses import AddressBook, SourceBinding
 from testbed.notice import UnknownAssociation
 from testbed.packets import build_udp_packet
 from testbed.ue.layers import Unit
@@ -22,14 +22,22 @@ TUNNELS = ["esp-tunnel", "rohc+esp-tunnel"]
 
 
 class Lab:
-    def __init__(self, plan: AddressPlan | None = None, notices_per_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        plan: AddressPlan | None = None,
+        notices_per_s: float = 0.0,
+        *,
+        share_addresses: bool = False,
+        sessions: int = 100,
+    ) -> None:
         self.application = EchoApplication()
         self.now = 100.0
         self.gateway = Gateway(
             secrets=lambda identity: SECRET,
             application=self.application,
             addresses=plan,
-            limits=GatewayLimits(notices_per_s=notices_per_s),
+            share_addresses=share_addresses,
+            limits=GatewayLimits(notices_per_s=notices_per_s, sessions=sessions),
         )
 
     def send(self, port: HsePort, data: bytes) -> list[bytes]:
@@ -92,12 +100,87 @@ def test_nobody_learns_an_address_that_is_assigned_to_another(name: str) -> None
 def test_another_s_address_passes_when_the_check_is_switched_off(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(SourceBinding, "require", lambda self, inner: None)
+    monkeypatch.setattr(SourceBinding, "refusal", lambda self, inner: None)
     monkeypatch.setattr(AddressPlan, "selectors", lambda self, identity: None)
     lab = Lab(AddressPlan(PLAN))
     device = make_device(name, lab.one, "ue-1")
     assert lab.says(device, "10.0.0.2")
     assert lab.says(device, "10.0.0.3")
+
+
+# -- addresses that were learned -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", TUNNELS)
+def test_a_learned_address_belongs_to_its_identity(name: str) -> None:
+    lab = Lab()
+    owner, other = make_device(name, lab.one, "ue-1"), make_device(name, lab.one, "ue-2")
+    assert lab.says(owner, "10.0.0.1")
+    assert lab.says(owner, "2001:db8::1")
+    assert not lab.says(other, "10.0.0.1")
+    assert not lab.says(other, "2001:db8::1")
+    assert lab.rejected == {("esp", "address-in-use"): 2}
+    assert lab.says(other, "10.0.0.2")  # its own it may learn
+    assert lab.says(owner, "10.0.0.1")
+
+
+def test_another_s_learned_address_passes_when_the_check_is_switched_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(AddressBook, "refusal", lambda self, identity, address: None)
+    lab = Lab()
+    owner = make_device("esp-tunnel", lab.one, "ue-1")
+    other = make_device("esp-tunnel", lab.one, "ue-2")
+    assert lab.says(owner, "10.0.0.1")
+    assert lab.says(other, "10.0.0.1")
+
+
+def test_benches_that_share_addresses_on_purpose_may() -> None:
+    lab = Lab(share_addresses=True)
+    for identity in ("ue-1", "ue-2"):
+        assert lab.says(make_device("esp-tunnel", lab.one, identity), "10.0.0.1")
+
+
+def test_a_ue_may_use_its_address_over_several_sessions_and_come_back() -> None:
+    lab = Lab()
+    first = make_device("esp-tunnel", lab.one, "ue-1")
+    assert lab.says(first, "10.0.0.1")
+    assert lab.says(make_device("rohc+esp-tunnel", lab.one, "ue-1"), "10.0.0.1")
+    assert lab.says(make_device("esp-tunnel", lab.one, "ue-1"), "10.0.0.1")  # replaces the first
+    assert not lab.says(first, "10.0.0.1")
+    assert not lab.says(make_device("esp-tunnel", lab.one, "ue-2"), "10.0.0.1")
+
+
+def test_a_ue_that_changes_its_address_gives_the_old_one_back() -> None:
+    lab = Lab()
+    assert lab.says(make_device("esp-tunnel", lab.one, "ue-1"), "10.0.0.1")
+    other = make_device("esp-tunnel", lab.one, "ue-2")
+    assert not lab.says(other, "10.0.0.1")
+    assert lab.says(make_device("esp-tunnel", lab.one, "ue-1"), "10.0.0.3")  # new keys, moved
+    assert lab.says(other, "10.0.0.1")
+    assert not lab.says(make_device("esp-tunnel", lab.one, "ue-3"), "10.0.0.3")
+
+
+@pytest.mark.parametrize("ended", ["crowded out", "expired"])
+def test_an_address_is_free_when_the_last_session_of_its_owner_is_gone(ended: str) -> None:
+    lab = aged(esp.Lifetime(hard_packets=2)) if ended == "expired" else Lab(sessions=2)
+    owner = make_device("esp-tunnel", lab.one, "ue-1")
+    assert lab.says(owner, "10.0.0.1")
+    if ended == "expired":
+        lab.says(owner, "10.0.0.1")
+        lab.says(owner, "10.0.0.1")
+    else:
+        for identity in ("ue-4", "ue-5"):
+            assert lab.says(make_device("esp-tunnel", lab.one, identity), f"10.0.0.{identity[-1]}")
+    assert lab.says(make_device("esp-tunnel", lab.one, "ue-2"), "10.0.0.1")
+    assert not lab.says(make_device("esp-tunnel", lab.one, "ue-1"), "10.0.0.1")  # too late
+
+
+def test_a_key_exchange_alone_claims_no_address() -> None:
+    lab = Lab()
+    silent = make_device("esp-tunnel", lab.one, "ue-1")
+    assert lab.says(make_device("esp-tunnel", lab.one, "ue-2"), "10.0.0.1")
+    assert not lab.says(silent, "10.0.0.1")
 
 
 def test_two_identities_can_t_be_assigned_one_address() -> None:
@@ -196,7 +279,7 @@ def test_feedback_over_an_association_that_ends_is_counted_and_raises_nothing() 
     lab = aged(esp.Lifetime(hard_packets=2))
     device = make_device("rohc+esp-tunnel", lab.one)
     assert lab.says(device, "10.0.0.1")
-    (session,) = lab.gateway._sessions.values()
+    (session,) = lab.gateway._table._sessions.values()
     session.outbound.end()
     assert session.tunnel is not None
     assert device.stack.protection is not None

@@ -394,7 +394,8 @@ def test_several_ues_have_sessions_of_their_own(lab: Lab) -> None:
     answer = lab.one(HsePort.ESP, esp.add_marker(two_initiator.request()))
     two = two_initiator.response(esp.remove_marker(answer))
     lab.send(HsePort.ESP, one.stack.down(MESSAGES[0].packet, 0.0).data)
-    packet = two.outbound_association().protect(MESSAGES[1].packet, esp.NEXT_HEADER_IPV6)
+    inner = build_udp_packet("2001:db8::2", "2001:db8::9", 40000, 5683, b"reading")
+    packet = two.outbound_association().protect(inner, esp.NEXT_HEADER_IPV6)
     lab.send(HsePort.ESP, packet)
     assert [request.identity for request in lab.application.requests] == ["ue-1", "ue-2"]
 

@@ -200,7 +200,7 @@ def test_a_wrong_spi_passes_when_the_database_is_not_asked(
 
 
 def test_a_wrong_selector_passes_without_the_binding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SourceBinding, "require", lambda self, packet: None)
+    monkeypatch.setattr(SourceBinding, "refusal", lambda self, packet: None)
     assert passed(Insider("aes-gcm-16-128"), "wrong selector") == 40
 
 

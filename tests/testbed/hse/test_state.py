@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-import esp
 from testbed.errors import LabFault
 from testbed.hse import EchoApplication, Gateway, HsePort
 from testbed.hse.state import HseState
@@ -131,7 +130,7 @@ def test_what_was_accepted_and_not_durable_is_not_delivered(tmp_path: Path) -> N
 def test_replays_pass_after_a_restart_when_nothing_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(HseState, "mark", lambda self, session, number: None)
+    monkeypatch.setattr(HseState, "mark", lambda self, session, number, octets: None)
     hse = Life(tmp_path)
     device = make_device("esp-tunnel", hse.one)
     packet = up(device, 0)
@@ -218,16 +217,4 @@ def test_a_folder_in_use_and_a_damaged_one_are_refused_without_showing_keys(
     path.write_text("{")
     with pytest.raises(LabFault, match="can't be read"):
         list(state.load())
-    state.close()
-
-
-def test_state_and_lifetime_do_not_go_together(tmp_path: Path) -> None:
-    state = HseState(tmp_path)
-    with pytest.raises(ValueError, match="survive a restart"):
-        Gateway(
-            secrets=lambda identity: SECRET,
-            application=EchoApplication(),
-            lifetime=esp.Lifetime(hard_packets=1),
-            state=state,
-        )
     state.close()
