@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
+import esp
 from esp.suites import EVERY_SUITE
 from testbed.association import EspSettings
 from testbed.bench import allowed_suites
@@ -19,10 +21,14 @@ from testbed.cli.shared import app, print_json_line, stderr, stdout
 from testbed.compression import FeedbackWay, RohcMode, RohcSettings
 from testbed.errors import UsageError
 from testbed.hse import AddressPlan, HsePort, HseServer, ListenAddresses
+from testbed.hse.manual import read_associations
 from testbed.hse.state import HseState
 from testbed.metrics import HseMetrics, MetricsServer
 
 __all__ = ["hse"]
+
+Addresses = dict[str, tuple[IPv4Network | IPv6Network, ...]]
+"""Inner source addresses by identity."""
 
 
 @app.command()
@@ -64,6 +70,41 @@ def hse(
     rohc_icv_bytes: Annotated[
         int | None, typer.Option(min=1, max=32, help="Its octets; default: the transform's own.")
     ] = None,
+    sa_file: Annotated[
+        Path | None,
+        typer.Option(help="YAML file: associations with configured keys, beside the others."),
+    ] = None,
+    ue: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="IDENTITY=ADDRESS",
+            help="An inner address, or network, that is this UE's alone; may be repeated.",
+        ),
+    ] = None,
+    share_addresses: Annotated[
+        bool,
+        typer.Option(
+            "--share-addresses", help="Several UEs may use one inner address, unless it is --ue's."
+        ),
+    ] = False,
+    soft_packets: Annotated[
+        int | None, typer.Option(min=1, help="Lifetime: tell of it after so many packets.")
+    ] = None,
+    hard_packets: Annotated[
+        int | None, typer.Option(min=1, help="Lifetime: end the association after so many.")
+    ] = None,
+    soft_bytes: Annotated[
+        int | None, typer.Option(min=1, help="The same, payload octets in one direction.")
+    ] = None,
+    hard_bytes: Annotated[
+        int | None, typer.Option(min=1, help="The same, payload octets in one direction.")
+    ] = None,
+    soft_s: Annotated[
+        float | None, typer.Option(min=0.001, help="The same, seconds since the key exchange.")
+    ] = None,
+    hard_s: Annotated[
+        float | None, typer.Option(min=0.001, help="The same, seconds since the key exchange.")
+    ] = None,
     replay_window: Annotated[
         int, typer.Option(min=32, max=4096, help="Packets that may come late.")
     ] = 64,
@@ -86,22 +127,16 @@ def hse(
 
     It terminates ESP and ROHC from several UEs, and echoes each message back the same way.
     """
-    if (secret_file is None) == (subscribers is None):
+    if secret_file is not None and subscribers is not None:
+        raise UsageError("both --secret-file and --subscribers: give one of the two")
+    if secret_file is None and subscribers is None and sa_file is None:
         raise UsageError(
-            "an HSE needs to know its UEs: give either --secret-file or --subscribers",
+            "an HSE needs to know its UEs: give --secret-file, --subscribers or --sa-file",
             hint="Make a secret: (umask 077; echo hex:$(openssl rand -hex 16) > secret.txt)",
         )
-    if subscribers is not None:
-        known_ues = read_subscribers(subscribers)
-        table, shared = known_ues.secrets, None
-        try:
-            addresses = AddressPlan(known_ues.addresses)
-        except ValueError as error:
-            raise UsageError(f"{subscribers}: {error}") from None
-    else:
-        assert secret_file is not None
-        table, addresses = {}, AddressPlan()
-        shared = read_secret_file(secret_file)
+    known_ues = None if subscribers is None else read_subscribers(subscribers)
+    table = {} if known_ues is None else known_ues.secrets
+    shared = None if secret_file is None else read_secret_file(secret_file)
 
     def known(identity: str) -> bytes | None:
         return table.get(identity, shared)
@@ -118,6 +153,29 @@ def hse(
         policy = allowed_suites(suite, "this HSE") if suite else EVERY_SUITE
     except ValueError as error:
         raise UsageError(f"--suite: {error}") from None
+    manual = None if sa_file is None else read_associations(sa_file, policy.allows)
+    if manual is not None and not manual.test_vectors and state is None:
+        raise UsageError(
+            f"{sa_file}: its keys outlive this HSE, and without --state the next one would accept "
+            "again what this one has accepted",
+            hint="Give --state DIR, or say test_vectors: true in the file.",
+        )
+    addresses = _plan(
+        {} if known_ues is None else known_ues.addresses,
+        {} if manual is None else manual.addresses,
+        _assigned(ue or []),
+    )
+    try:
+        lifetime = esp.Lifetime(
+            soft_packets=soft_packets,
+            hard_packets=hard_packets,
+            soft_bytes=soft_bytes,
+            hard_bytes=hard_bytes,
+            soft_s=soft_s,
+            hard_s=hard_s,
+        )
+    except esp.LocalError as error:
+        raise UsageError(str(error)) from None
     try:
         rohc_settings = RohcSettings(
             mode=rohc_mode,
@@ -134,11 +192,42 @@ def hse(
             listen=listen,
             policy=policy,
             addresses=addresses,
+            share_addresses=share_addresses,
+            lifetime=None if lifetime == esp.Lifetime() else lifetime,
+            manual=() if manual is None else manual.sessions,
             rohc_settings=rohc_settings,
             associations=EspSettings(replay_window=replay_window, pad_to=pad_to),
             state=kept,
         )
         asyncio.run(_serve(server, metrics_port, json_output))
+
+
+def _assigned(options: list[str]) -> Addresses:
+    """What the options ``--ue IDENTITY=ADDRESS`` say."""
+    found: Addresses = {}
+    for option in options:
+        identity, _, address = option.rpartition("=")
+        if not identity:
+            raise UsageError(f"--ue {option}: no identity", hint="--ue meter-17=10.0.0.17")
+        try:
+            network = ip_network(address)
+        except ValueError as error:
+            raise UsageError(f"--ue {option}: {error}", hint="--ue meter-17=10.0.0.17") from None
+        found[identity] = (*found.get(identity, ()), network)
+    return found
+
+
+def _plan(*sources: Addresses) -> AddressPlan:
+    together: Addresses = {}
+    for source in sources:
+        for identity, networks in source.items():
+            together[identity] = (*together.get(identity, ()), *networks)
+    try:
+        return AddressPlan(together)
+    except ValueError as error:
+        raise UsageError(
+            str(error), hint="Look at --subscribers, --sa-file and --ue: each address is one UE's."
+        ) from None
 
 
 async def _serve(server: HseServer, metrics_port: int | None, json_output: bool) -> None:
@@ -170,6 +259,8 @@ async def _serve(server: HseServer, metrics_port: int | None, json_output: bool)
         "delivered": dict(snapshot.delivered),
         "answered": dict(snapshot.answered),
         "exchanges": snapshot.exchanges,
+        "keepalives": snapshot.keepalives,
+        "lifetimes": dict(snapshot.lifetimes),
         "rejected": {f"{port}/{why}": n for (port, why), n in sorted(snapshot.rejected.items())},
     }
     if json_output:

@@ -10,6 +10,7 @@ when the bench names none. On the shelves:
                        what a peer sent
 - ``sessions.py``      what the gateway remembers
 - ``table.py``         how a session begins, is kept, and ends
+- ``manual.py``        associations with configured keys, from a file
 - ``state.py``         what of it survives a restart, in a folder
 - ``vectors.py``       authentication vectors from a file or a server
 - ``endpoint.py``      non-blocking UDP sockets with a bounded drain per wake-up

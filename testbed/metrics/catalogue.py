@@ -87,6 +87,7 @@ LABELS: Final[dict[str, str]] = {
     "run": "id of the run, in `testbed_run_info` and exemplars only",
     "version": "version of the testbed",
     "seed": "the run's seed",
+    "limit": "`soft` or `hard`",
 }
 """Every label with the values it may have."""
 
@@ -282,6 +283,12 @@ CATALOGUE: Final[tuple[Metric, ...]] = (
     ),
     _counter(
         "hse_keepalives", "datagrams", (), "NAT keepalives that the HSE saw (RFC 3948 section 2.3)."
+    ),
+    _counter(
+        "hse_lifetimes",
+        "sessions",
+        ("limit",),
+        "Sessions at the HSE that reached their soft or their hard lifetime.",
     ),
     _counter("hse_key_exchanges", "exchanges", (), "Key exchanges that gave the HSE a session."),
     _gauge("hse_sessions", "sessions", (), "Sessions alive at the HSE."),

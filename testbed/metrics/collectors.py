@@ -245,6 +245,10 @@ class HseCounters(Protocol):
         """Packets sent with ROHC feedback and nothing else, by port."""
 
     @property
+    def lifetimes(self) -> Mapping[str, int]:
+        """Sessions that reached their soft or hard lifetime."""
+
+    @property
     def keepalives(self) -> int:
         """NAT keepalives seen."""
 
@@ -302,6 +306,8 @@ class HseMetrics:
         for (port, reason), count in counters.rejected.items():
             labels = {"port": str(port), "reason": self._reasons(reason)}
             series.add(f"{_HSE_PREFIX}rejected_total", labels, count)
+        for limit, count in counters.lifetimes.items():
+            series.add(f"{_HSE_PREFIX}lifetimes_total", {"limit": limit}, count)
         series.add(f"{_HSE_PREFIX}keepalives_total", {}, counters.keepalives)
         series.add(f"{_HSE_PREFIX}key_exchanges_total", {}, counters.exchanges)
         series.set(f"{_HSE_PREFIX}sessions", {}, counters.sessions)

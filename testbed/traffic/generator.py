@@ -14,6 +14,7 @@ import heapq
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import count
 from random import Random
 
@@ -147,7 +148,7 @@ class GeneratedPacket:
 
 
 def conversation(
-    profile: str = "thermostat", *, seed: int = 0, ip_version: int = 6
+    profile: str = "thermostat", *, seed: int = 0, ip_version: int = 6, identity: str = ""
 ) -> Iterator[GeneratedPacket]:
     """What a device and its server say to each other, packet by packet, without end.
 
@@ -155,6 +156,7 @@ def conversation(
         profile: a name of :data:`PROFILES`.
         seed: what everything is drawn from.
         ip_version: 4 or 6.
+        identity: whose traffic it is: over IPv6 each has a subnet of its own.
 
     Raises:
         UsageError: no such profile or IP version.
@@ -166,20 +168,23 @@ def conversation(
         )
     if ip_version not in (4, 6):
         raise UsageError(f"IP version {ip_version} cannot be generated", hint="take 4 or 6")
-    return _Conversation(PROFILES[profile], Random(f"{profile}/{seed}/{ip_version}"), ip_version)
+    subnet = int.from_bytes(sha256(identity.encode()).digest()[:2], "big") if identity else 0
+    random = Random(f"{profile}/{seed}/{ip_version}")
+    return _Conversation(PROFILES[profile], random, ip_version, subnet)
 
 
 class _Conversation(Iterator[GeneratedPacket]):
     """An agenda of what happens when; what happens puts its consequences on the agenda."""
 
-    def __init__(self, profile: Profile, random: Random, ip_version: int) -> None:
+    def __init__(self, profile: Profile, random: Random, ip_version: int, subnet: int) -> None:
         # Only random() and getrandbits() are used: theirs are the sequences that Python keeps.
         self._profile = profile
         self._random = random
         self._order = count()
         self._agenda: list[tuple[float, int, Callable[[float], GeneratedPacket]]] = []
         if ip_version == 6:
-            device, server = f"2001:db8:be57::{1 + random.getrandbits(12):x}", "2001:db8:be57::5683"
+            number = 1 + random.getrandbits(12)
+            device, server = f"2001:db8:be57:{subnet:x}::{number:x}", "2001:db8:be57::5683"
         else:
             device, server = f"192.0.2.{20 + random.getrandbits(7)}", "192.0.2.5"
         self._device, self._server = packed_address(device), packed_address(server)
@@ -323,7 +328,12 @@ def _written(resource: Resource, value: float | int) -> bytes:
 
 
 def generated_traffic(
-    profile: str = "thermostat", *, messages: int, seed: int = 0, ip_version: int = 6
+    profile: str = "thermostat",
+    *,
+    messages: int,
+    seed: int = 0,
+    ip_version: int = 6,
+    identity: str = "",
 ) -> Traffic:
     """The first messages of a generated device.
 
@@ -332,6 +342,7 @@ def generated_traffic(
         messages: how many, at least 1.
         seed: what everything is drawn from.
         ip_version: 4 or 6.
+        identity: whose traffic it is: over IPv6 each has a subnet of its own.
 
     Raises:
         UsageError: no such profile or IP version, or fewer than one message.
@@ -340,7 +351,7 @@ def generated_traffic(
     if messages < 1:
         raise UsageError(f"{messages} messages cannot be generated", hint="take 1 or more")
     taken: list[Message] = []
-    for generated in conversation(profile, seed=seed, ip_version=ip_version):
+    for generated in conversation(profile, seed=seed, ip_version=ip_version, identity=identity):
         if generated.uplink:
             taken.append(
                 Message.of(len(taken), generated.time_s, parse_udp_packet(generated.packet))

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import esp
 from testbed.hse.state import HseState
+from testbed.packets import build_udp_packet
 from tests.testbed.cli.conftest import Done
 from tests.testbed.cli.test_hse import serve
 
@@ -21,6 +27,12 @@ Start = Callable[..., "subprocess.Popen[str]"]
         (("--suite", "aes-gcm-16-129"), "--suite: unknown suite 'aes-gcm-16-129'"),
         (("--rohc-integrity", "crc-32"), "--rohc-integrity: no integrity transform is named"),
         (("--rohc-icv-bytes", "4"), "--rohc-integrity: icv_bytes without integrity"),
+        (("--soft-s", "9", "--hard-s", "8"), "the soft lifetime of 9.0 seconds exceeds the hard"),
+        (("--ue", "ue-1"), "--ue ue-1: no identity"),
+        (("--ue", "=10.0.0.1"), "--ue =10.0.0.1: no identity"),
+        (("--ue", "ue-1=here"), "--ue ue-1=here: 'here' does not appear to be"),
+        (("--ue", "ue-1=10.0.0.0/24", "--ue", "ue-2=10.0.0.1"), "share addresses"),
+        (("--subscribers", "any.yaml"), "both --secret-file and --subscribers"),
     ],
 )
 def test_an_option_that_cannot_be_is_refused(
@@ -107,3 +119,100 @@ def test_a_policy_of_the_bench_is_named_with_the_suite_it_forbids(
     done = testbed("run", "--bench", str(bench))
     assert done.code == 2
     assert "suite null+hmac-sha1-96 is not allowed by the policy 'region 7'" in done.err
+
+
+def test_an_hse_that_knows_nobody_is_refused(testbed: Callable[..., Done]) -> None:
+    done = testbed("hse", "--port", "0")
+    assert done.code == 2
+    assert "give --secret-file, --subscribers or --sa-file" in done.err
+
+
+def finished(process: subprocess.Popen[str]) -> Any:
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert process.returncode == 0, err
+    return json.loads(out)
+
+
+def served(start: Start, *options: str) -> tuple[subprocess.Popen[str], dict[str, str]]:
+    process = start("hse", "--port", "0", "--json", *options)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line, process.stderr and process.stderr.read()
+    return process, json.loads(line)
+
+
+def test_a_ue_re_keys_when_the_lifetime_at_the_hse_is_over_and_the_hse_tells_of_it(
+    start: Start, testbed: Callable[..., Done], secret_file: Path
+) -> None:
+    process, hse = served(
+        start,
+        *("--secret-file", str(secret_file), "--state", "state"),
+        *("--soft-packets", "2", "--hard-packets", "3"),
+    )
+    done = testbed(
+        *("run", "--hse", hse["esp"], "--secret-file", str(secret_file), "--json"),
+        *("-c", "esp-tunnel", "-n", "7", "--time-scale", "50"),
+    )
+    assert done.code == 0, done.err
+    (row,) = done.json["configurations"]
+    assert row["session"]["rekey_reasons"] == {"unknown-at-hse": 1} or row["lost"] <= 2
+    counts = finished(process)
+    assert counts["lifetimes"]["soft"] >= 2
+    assert counts["lifetimes"]["hard"] >= 1
+
+
+SA = """associations:
+  - identity: peer
+    suite: aes-cbc-128+hmac-sha2-256-128
+    inbound: {spi: 4096, key: 'hex:%s', integrity_key: 'hex:%s'}
+    outbound: {spi: 8192, key: 'hex:%s', integrity_key: 'hex:%s'}
+""" % (("01" * 16, "02" * 32) * 2)
+
+
+def test_configured_keys_are_served_over_restarts_with_state_only(
+    start: Start, testbed: Callable[..., Done], tmp_path: Path
+) -> None:
+    (tmp_path / "sa.yaml").write_text(SA)
+    refused = testbed("hse", "--port", "0", "--sa-file", "sa.yaml")
+    assert refused.code == 2
+    assert "without --state the next one would accept again" in refused.err
+    keys = {"key": b"\1" * 16, "integrity_key": b"\2" * 32}
+    suite = esp.suite("aes-cbc-128+hmac-sha2-256-128")
+    outbound = esp.OutboundAssociation(4096, suite, **keys)
+    inbound = esp.InboundAssociation(8192, suite, **keys)
+    recorded: list[bytes] = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ue:
+        ue.bind(("127.0.0.1", 0))
+        ue.settimeout(5.0)
+        for _ in range(2):
+            process, hse = served(start, "--sa-file", "sa.yaml", "--state", "state")
+            host, _, port = hse["esp"].rpartition(":")
+            for packet in recorded:
+                ue.sendto(packet, (host, int(port)))
+            for number in range(3):
+                inner = build_udp_packet("10.0.0.1", "10.0.0.2", 1, 2, b"%d" % number)
+                recorded.append(outbound.protect(inner, esp.NEXT_HEADER_IPV4))
+                ue.sendto(recorded[-1], (host, int(port)))
+                opened = inbound.unprotect(ue.recv(2048))  # in order, and under new numbers
+                assert opened.payload.endswith(b"%d" % number)
+            counts = finished(process)
+            assert counts["delivered"] == {"esp": 3}
+    assert counts["rejected"] == {"esp/replayed": 3}
+
+
+def test_an_address_given_to_a_ue_is_refused_to_others(
+    start: Start, testbed: Callable[..., Done], secret_file: Path, tmp_path: Path
+) -> None:
+    process, hse = served(
+        start, "--secret-file", str(secret_file), "--ue", "owner=2001:db8:be57::/48"
+    )
+    options = (
+        *("run", "--hse", hse["esp"], "--secret-file", str(secret_file), "--json"),
+        *("-c", "esp-tunnel", "-n", "2", "--time-scale", "50"),
+    )
+    assert testbed(*options, "--identity", "owner").code == 0
+    other = testbed(*options, "--identity", "other")
+    assert [row["answered"] for row in other.json["configurations"]] == [0]
+    counts = finished(process)
+    assert counts["rejected"] == {"esp/wrong-selector": 2}

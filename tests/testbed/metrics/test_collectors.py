@@ -325,6 +325,7 @@ class Counters:
     answered: Mapping[str, int]
     rejected: Mapping[tuple[str, str], int]
     feedback: Mapping[str, int] = dataclasses.field(default_factory=lambda: {"esp": 3})
+    lifetimes: Mapping[str, int] = dataclasses.field(default_factory=lambda: {"soft": 1})
     keepalives: int = 2
     exchanges: int = 3
     sessions: int = 4
@@ -352,6 +353,7 @@ def test_the_hse_counters_are_read_at_each_scrape() -> None:
     assert found["testbed_hse_rejected_total", rejected] == 2
     assert found["testbed_hse_sessions", frozenset()] == 4
     assert found["testbed_hse_rohc_contexts", frozenset()] == 6
+    assert found["testbed_hse_lifetimes_total", frozenset({("limit", "soft")})] == 1
     current = counters(sessions=9)
     assert samples(collector)["testbed_hse_sessions", frozenset()] == 9
 
