@@ -112,14 +112,14 @@ def _bench_traffic(bench: Bench, generated: int) -> Traffic:
         return capture_traffic(
             description.capture, device=description.device, limit=description.messages
         )
-    return generated_traffic(messages=generated, seed=bench.seed)
+    return generated_traffic(messages=generated, seed=bench.seed, identity=bench.identity)
 
 
 def _source(bench: Bench, name: str | None, wanted: int) -> Traffic:
     if name is None:
         return _bench_traffic(bench, min(wanted, bench.traffic.messages or wanted))
     if name in PROFILES:
-        return generated_traffic(name, messages=wanted, seed=bench.seed)
+        return generated_traffic(name, messages=wanted, seed=bench.seed, identity=bench.identity)
     if not Path(name).exists():
         raise UsageError(
             f"campaign: payload {name!r} is no generated device and no file",
