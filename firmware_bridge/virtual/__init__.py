@@ -11,7 +11,7 @@ The drivers of :mod:`firmware_bridge.modules` may not, nor may this room import 
 On the shelves:
 
 * ``doors``: a module on a pty or in memory, in the running event loop; ``network``: its sockets;
-  ``serving``: a module as a program of its own
+  ``serving``: a module as a program of its own; ``clock``: event loops of scaled and virtual time
 * ``module``: the module itself, sans-IO; ``actions``: what it wants of the network, what it reports
 * ``session``, ``commands``: the AT interpreter; ``dialects/``: one file per family
 * ``equipment``: the datagrams, on top of ``mobility``: registration, connection, power saving;

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
+from firmware_bridge.virtual.clock import MAX_TIME_SCALE
 from firmware_bridge.virtual.dialects import FAMILIES
-from firmware_bridge.virtual.serving import MAX_SCALE, serve
+from firmware_bridge.virtual.serving import serve
 from firmware_bridge.virtual.settings import ModuleSettings, RadioSettings
 
 
@@ -38,8 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
         help="mean reference signal power (default %(default)s)",
     )
     given = parser.parse_args(arguments)
-    if not 0 < given.scale <= MAX_SCALE:
-        parser.error(f"--scale: above 0, at most {MAX_SCALE:g}")
+    if not 0 < given.scale <= MAX_TIME_SCALE:
+        parser.error(f"--scale: above 0, at most {MAX_TIME_SCALE:g}")
     try:
         settings = ModuleSettings(radio=RadioSettings(rsrp_dbm=given.rsrp))
     except ValueError as error:

@@ -4,44 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import selectors
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from firmware_bridge.virtual import clock
 from firmware_bridge.virtual.doors import virtual_module_on_pty
 from firmware_bridge.virtual.settings import ModuleSettings
 
-__all__ = ["MAX_SCALE", "serve"]
-
-MAX_SCALE = 1000.0
-"""Beyond this, one real millisecond of the host reads as a second of the module."""
-
-
-class _FastSelector(selectors.DefaultSelector):  # type: ignore[misc, valid-type, unused-ignore]
-    """A selector whose time-outs are in seconds of a faster clock."""
-
-    scale = 1.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        return super().select(None if timeout is None else timeout / self.scale)
-
-    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
-        return super().get_map()
-
-
-class _FastLoop(asyncio.SelectorEventLoop):
-    """An event loop whose clock runs ``scale`` times faster than real time."""
-
-    def __init__(self, scale: float) -> None:
-        self._scale = scale
-        selector = _FastSelector()
-        selector.scale = scale
-        super().__init__(selector)
-
-    def time(self) -> float:
-        return super().time() * self._scale
+__all__ = ["serve"]
 
 
 def serve(
@@ -59,7 +30,8 @@ def serve(
         family: Dialect.
         settings: What can be set on it.
         seed: Of every random choice.
-        scale: Module seconds per real second, above 0 and at most :data:`MAX_SCALE`.
+        scale: Module seconds per real second, above 0 and at most
+            :data:`~firmware_bridge.virtual.clock.MAX_TIME_SCALE`.
         link: A symbolic link to keep on the device; one of that name is replaced.
         announce: Called with the path of the device once it can be opened.
 
@@ -68,8 +40,6 @@ def serve(
             symbolic link.
         OSError: no pseudo-terminal to be had, or the link can't be made.
     """
-    if not 0 < scale <= MAX_SCALE:
-        raise ValueError(f"scale {scale:g}: above 0, at most {MAX_SCALE:g}")
     if link is not None and link.exists() and not link.is_symlink():
         raise ValueError(f"{link} exists and is no symbolic link")
 
@@ -82,8 +52,5 @@ def serve(
             announce(door.path)
             await stopped.wait()
 
-    with (
-        contextlib.suppress(KeyboardInterrupt),
-        asyncio.Runner(loop_factory=lambda: _FastLoop(scale)) as runner,
-    ):
-        runner.run(until_stopped())
+    with contextlib.suppress(KeyboardInterrupt):
+        clock.run(until_stopped, time_scale=scale)

@@ -29,7 +29,8 @@ from firmware_bridge.modules.events import Degraded
 from firmware_bridge.modules.typed import TYPED_TIMEOUT_S
 from firmware_bridge.virtual import FAMILIES as VIRTUAL
 from firmware_bridge.virtual import ModuleSettings, RadioSettings
-from firmware_bridge.virtual.serving import MAX_SCALE, serve
+from firmware_bridge.virtual.clock import MAX_TIME_SCALE
+from firmware_bridge.virtual.serving import serve
 from testbed.cli.module_shell import run_shell
 from testbed.cli.module_show import (
     families_json,
@@ -197,9 +198,9 @@ def virtual(
         raise UsageError(
             f"there is no virtual module {family!r}", hint=f"There are: {', '.join(VIRTUAL)}."
         )
-    if not 0 < scale <= MAX_SCALE:
+    if not 0 < scale <= MAX_TIME_SCALE:
         raise UsageError(
-            f"--scale {scale:g} is not above 0 and at most {MAX_SCALE:g}",
+            f"--scale {scale:g} is not above 0 and at most {MAX_TIME_SCALE:g}",
             hint="Leave it out for real time.",
         )
     try:

@@ -182,6 +182,7 @@ def test_the_drivers_use_nothing_of_this_room(folder: str) -> None:
 WITH_IO = {
     "network.py",
     "memory_network.py",
+    "clock.py",
     "doors.py",
     "serving.py",
     "__main__.py",

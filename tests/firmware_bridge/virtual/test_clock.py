@@ -12,7 +12,7 @@ import tty
 
 import pytest
 
-from testbed import clock
+from firmware_bridge.virtual import clock
 
 
 def test_a_scaled_loop_sleeps_a_fraction_of_the_time_it_counts() -> None:
