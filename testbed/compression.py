@@ -71,6 +71,14 @@ class RohcSettings:
         if self.optimistic_repeats is not None and not 1 <= self.optimistic_repeats <= 15:
             raise ValueError(f"optimistic_repeats {self.optimistic_repeats}: give 1 to 15")
 
+    @property
+    def icv_size(self) -> int:
+        """Octets of the ROHC ICV in each packet inside ESP, 0 without one."""
+        if self.integrity is None:
+            return 0
+        key = bytes(rohc_key_bytes(self.integrity))
+        return RohcIcv(key=key, integrity=self.integrity, icv_bytes=self.icv_bytes).size
+
     def ends(self) -> tuple[rohc.Compressor, rohc.Decompressor]:
         """The compressor and the decompressor of one end of a pair of channels."""
         channel = rohc.Channel()

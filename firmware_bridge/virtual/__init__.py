@@ -17,7 +17,8 @@ On the shelves:
 * ``equipment``: the datagrams, on top of ``mobility``: registration, connection, power saving;
   ``rrc``: the connection's states as a table; ``paging``: who waits in the network; ``observer``:
   who is told
-* ``radio``: coverage and block timing; ``player``: the radio at work; ``current``: what is drawn
+* ``radio``: coverage and timing; ``blocks``: a message's transport blocks, by the tables;
+  ``player``: the radio at work; ``current``: what is drawn
 * ``nat``: the operator's address translation; ``faults``: what can go wrong, as a script
 * ``parameters``: all figures with their sources; ``settings``: what can be set; ``durations``:
   timers coded in bits; ``scheduler``: timers
@@ -36,6 +37,7 @@ from firmware_bridge.virtual.actions import (
     SocketOpened,
     SocketRebound,
 )
+from firmware_bridge.virtual.blocks import Block, downlink_blocks, uplink_blocks
 from firmware_bridge.virtual.current import Draw, Energy, Part
 from firmware_bridge.virtual.dialects import FAMILIES
 from firmware_bridge.virtual.doors import (
@@ -48,6 +50,11 @@ from firmware_bridge.virtual.doors import (
 from firmware_bridge.virtual.faults import Fault, FaultKind
 from firmware_bridge.virtual.memory_network import MemoryNetwork, MemorySocket
 from firmware_bridge.virtual.module import VirtualModule
+from firmware_bridge.virtual.parameters import (
+    COVERAGE_LEVELS,
+    NAS_OVERHEAD_BYTES,
+    CoverageLevel,
+)
 from firmware_bridge.virtual.radio import Signal
 from firmware_bridge.virtual.rrc import ConnectionState
 from firmware_bridge.virtual.settings import (
@@ -61,10 +68,14 @@ from firmware_bridge.virtual.settings import (
 )
 
 __all__ = [
+    "COVERAGE_LEVELS",
     "FAMILIES",
+    "NAS_OVERHEAD_BYTES",
     "Action",
+    "Block",
     "CardSettings",
     "ConnectionState",
+    "CoverageLevel",
     "DatagramSent",
     "Door",
     "Draw",
@@ -91,6 +102,8 @@ __all__ = [
     "SocketOpened",
     "SocketRebound",
     "VirtualModule",
+    "downlink_blocks",
+    "uplink_blocks",
     "virtual_module_in_memory",
     "virtual_module_on_pty",
 ]

@@ -15,17 +15,16 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from firmware_bridge.virtual.blocks import Block, downlink_blocks, uplink_blocks
 from firmware_bridge.virtual.parameters import (
-    DOWNLINK_BLOCK_BITS,
     RESOURCE_UNIT_S,
-    SUBFRAMES,
     UPLINK_BLOCK_BITS,
     UPLINK_RESOURCE_UNITS,
     CoverageLevel,
 )
 from firmware_bridge.virtual.settings import NetworkSettings, RadioSettings
 
-__all__ = ["Activity", "Block", "Channel", "Segment", "Signal", "Transfer"]
+__all__ = ["Activity", "Channel", "Segment", "Signal", "Transfer"]
 
 _GRANT_TO_UPLINK_S = 0.008  # k0 of format N0, shortest (TS 36.213 table 16.5.1-1)
 _GRANT_TO_DOWNLINK_S = 0.004  # n+5 (TS 36.213 16.4.1)
@@ -33,8 +32,6 @@ _DOWNLINK_TO_ACK_S = 0.012  # HARQ-ACK delay (TS 36.213 16.4.2)
 _AFTER_UPLINK_S = 0.003  # no NPDCCH monitoring after NPUSCH (TS 36.213 16.6)
 _ACK_S = 0.002  # NPUSCH format 2 resource unit, one subcarrier of 15 kHz (TS 36.211 10.1.2.3)
 _PREAMBLE_S = 0.0056  # NPRACH preamble format 0, one repetition (TS 36.211 10.1.6)
-_BLOCK_HEADER_BITS = 5 * 8
-"""MAC subheader (2), RLC AM header (2) and padding subheader (1) octets in each block."""
 _MESSAGE_3_BITS = 88  # Msg3 of NB-IoT (TS 36.213 16.3.3)
 _MESSAGE_4_BYTES = 20  # RRCConnectionSetup-NB with the contention resolution identity
 _RESPONSE_TO_MESSAGE_3_S = 0.012  # k0 of the random access response grant (TS 36.213 16.3.3)
@@ -64,20 +61,6 @@ class Segment:
     duration_s: float
     activity: Activity
     power_dbm: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """One transport block."""
-
-    payload_bits: int
-    """Bits of user or signalling data in it."""
-    block_bits: int
-    """Transport block size."""
-    units: int
-    """Resource units (uplink) or subframes (downlink)."""
-    duration_s: float
-    """Time on the air with its repetitions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,25 +167,12 @@ class Channel:
         wanted = _POWER_P0_DBM + self._reference_dbm - rsrp_dbm
         return min(_MAX_POWER_DBM, max(_MIN_POWER_DBM, wanted))
 
-    def uplink_blocks(self, size_bytes: int, ecl: int) -> list[Block]:
-        """Cut ``size_bytes`` into NPUSCH blocks: the largest the level has, then one that fits."""
-        level = self._radio.coverage_levels[ecl]
-        unit_s = RESOURCE_UNIT_S[level.uplink_subcarriers] * level.uplink_repetitions
-        row = UPLINK_BLOCK_BITS[level.uplink_mcs]
-        return _cut(size_bytes, row, UPLINK_RESOURCE_UNITS, unit_s)
-
-    def downlink_blocks(self, size_bytes: int, ecl: int) -> list[Block]:
-        """Cut ``size_bytes`` into NPDSCH blocks."""
-        level = self._radio.coverage_levels[ecl]
-        row = DOWNLINK_BLOCK_BITS[level.downlink_mcs]
-        return _cut(size_bytes, row, SUBFRAMES, 0.001 * level.downlink_repetitions)
-
     def uplink(self, now: float, size_bytes: int) -> Transfer:
         """Send ``size_bytes``: for each block wait for a grant, transmit, and again if lost."""
         signal = self.signal(now)
         level = self._radio.coverage_levels[signal.ecl]
         return self._transfer(
-            self.uplink_blocks(size_bytes, signal.ecl),
+            uplink_blocks(size_bytes, level),
             level,
             lambda block: (
                 *self._grant(level),
@@ -217,7 +187,7 @@ class Channel:
         signal = self.signal(now)
         level = self._radio.coverage_levels[signal.ecl]
         return self._transfer(
-            self.downlink_blocks(size_bytes, signal.ecl),
+            downlink_blocks(size_bytes, level),
             level,
             lambda block: (
                 *self._grant(level),
@@ -312,27 +282,3 @@ class Channel:
             transmissions=transmissions,
             delivered=delivered,
         )
-
-
-def _cut(
-    size_bytes: int, row: tuple[int, ...], units: tuple[int, ...], unit_s: float
-) -> list[Block]:
-    """As many of the largest blocks as needed, the last one the smallest that holds the rest."""
-    remaining = size_bytes * 8
-    blocks: list[Block] = []
-    while remaining > 0 or not blocks:
-        index = next(
-            (i for i, bits in enumerate(row) if bits - _BLOCK_HEADER_BITS >= remaining),
-            len(row) - 1,
-        )
-        payload = min(remaining, row[index] - _BLOCK_HEADER_BITS)
-        blocks.append(
-            Block(
-                payload_bits=payload,
-                block_bits=row[index],
-                units=units[index],
-                duration_s=units[index] * unit_s,
-            )
-        )
-        remaining -= payload
-    return blocks

@@ -4,12 +4,15 @@ The UE's stack fills it, the journal carries it, the table, the metrics and the 
 The layers stand in the order of the wire and sum to the size of the outer IP packet::
 
     outer_ip | outer_udp | esp_header | esp_iv | rohc_header | inner_ip | inner_udp
-             | application | esp_padding | esp_trailer | esp_icv
+             | coap | application | rohc_icv | esp_padding | esp_trailer | esp_icv
+
+CoAP is counted where the message is one, on CoAP's port; else all of the payload is the
+application's. The ROHC ICV is there only where the session has one (RFC 5858 section 4.2).
 
 ========================  =============================================================
 what is sent              what is zero
 ========================  =============================================================
-``none``                  everything but outer_ip, outer_udp, application
+``none``                  everything but outer_ip, outer_udp, coap, application
 ``none`` with ``rohc``    as ``none``, and rohc_header counts the compressed header
 ``esp-transport``         inner_ip and rohc_header (the ESP payload is a UDP datagram)
 ``esp-tunnel``            rohc_header
@@ -54,7 +57,9 @@ class Layer(StrEnum):
     ROHC_HEADER = "rohc_header"
     INNER_IP = "inner_ip"
     INNER_UDP = "inner_udp"
+    COAP = "coap"
     APPLICATION = "application"
+    ROHC_ICV = "rohc_icv"
     ESP_PADDING = "esp_padding"
     ESP_TRAILER = "esp_trailer"
     ESP_ICV = "esp_icv"
@@ -78,7 +83,9 @@ _DESCRIPTIONS: dict[Layer, tuple[str, str]] = {
     Layer.ROHC_HEADER: ("ROHC header", "The inner IP and UDP headers as ROHC compressed them."),
     Layer.INNER_IP: ("inner IP", "The device's own IP header, where it is carried as it is."),
     Layer.INNER_UDP: ("inner UDP", "The device's own UDP header, where it is carried as it is."),
+    Layer.COAP: ("CoAP", "CoAP's header, token and options (RFC 7252 section 3)."),
     Layer.APPLICATION: ("application", "What the device's application sent."),
+    Layer.ROHC_ICV: ("ROHC ICV", "ROHC's integrity check inside ESP (RFC 5858 section 4.2)."),
     Layer.ESP_PADDING: ("ESP padding", "Octets that align the trailer (RFC 4303 section 2.4)."),
     Layer.ESP_TRAILER: ("ESP trailer", "Pad length and next header (RFC 4303 section 2.5, 2.6)."),
     Layer.ESP_ICV: ("ESP ICV", "The integrity check value (RFC 4303 section 2.8)."),
@@ -116,8 +123,12 @@ class LayerBytes:
     """The device's own IP header, 0 when compressed or not carried."""
     inner_udp: int = 0
     """The device's own UDP header, 0 when compressed or not carried."""
+    coap: int = 0
+    """CoAP's header, token and options, 0 for what is no CoAP."""
     application: int = 0
     """What the application sent."""
+    rohc_icv: int = 0
+    """ROHC's integrity check value inside ESP, 0 without one."""
     esp_padding: int = 0
     """Octets before the pad length."""
     esp_trailer: int = 0
@@ -143,9 +154,14 @@ class LayerBytes:
         return sum(_counts(self))
 
     @property
+    def payload(self) -> int:
+        """What the device's UDP datagram carries: CoAP and application, in bytes."""
+        return self.coap + self.application
+
+    @property
     def header(self) -> int:
-        """Everything that is not the application's, in bytes."""
-        return self.total - self.application
+        """Everything around the device's payload, in bytes."""
+        return self.total - self.payload
 
     @property
     def esp(self) -> int:
@@ -224,14 +240,14 @@ class LayerMeans:
         return sum(self.by_layer)
 
     @property
-    def application(self) -> float:
-        """Mean of what the application sent, in bytes."""
-        return self[Layer.APPLICATION]
+    def payload(self) -> float:
+        """Mean of what the device's UDP datagrams carried: CoAP and application, in bytes."""
+        return self[Layer.COAP] + self[Layer.APPLICATION]
 
     @property
     def header(self) -> float:
-        """Mean of everything that is not the application's, in bytes."""
-        return self.total - self.application
+        """Mean of everything around the device's payload, in bytes."""
+        return self.total - self.payload
 
     @property
     def inner_header(self) -> float:

@@ -260,7 +260,7 @@ class RohcSaving:
     share_of_packet: float
     """`uplink_bytes` as a share of the mean packet without compression, 0 to 1."""
     same_payloads: bool
-    """Both configurations carried the same mean application bytes."""
+    """Both configurations carried the same mean payload bytes."""
 
     def to_json(self) -> dict[str, object]:
         """All fields by name."""

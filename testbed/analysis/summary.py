@@ -366,7 +366,7 @@ def _rohc_saving(rows: Sequence[ConfigurationRow]) -> RohcSaving | None:
         first_uplink_bytes=without.first_uplink.header - compressed.first_uplink.header,
         downlink_bytes=downlink,
         share_of_packet=saved / without.uplink.total if without.uplink.total else 0.0,
-        same_payloads=abs(without.uplink.application - compressed.uplink.application) < 0.5,
+        same_payloads=abs(without.uplink.payload - compressed.uplink.payload) < 0.5,
     )
 
 

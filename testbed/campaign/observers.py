@@ -23,6 +23,15 @@ class InFlight:
         self.configuration = ""
         self.what = ""
         self.exchange: Exchange | None = None
+        self.sent: list[int] = []
+        """Octets of each packet that the UE has sent since `listen`, as captured."""
+        self.received: list[int] = []
+        """Octets of each packet that it has received since then, as captured."""
+
+    def listen(self) -> None:
+        """Count packets from now on."""
+        self.sent.clear()
+        self.received.clear()
 
     @property
     def note(self) -> str:
@@ -80,12 +89,16 @@ class WireWatch(WireObserver):
     def sent(self, session: UeSession, data: bytes, at: float) -> None:
         """See `WireObserver.sent`."""
         hse, note = (session.hse.host, session.port), self._in_flight.note
-        self._capture.ue_packet(data, session.local_address, hse, uplink=True, at=at, note=note)
+        source = session.local_address
+        packet = self._capture.ue_packet(data, source, hse, uplink=True, at=at, note=note)
+        self._in_flight.sent.append(len(packet))
 
     def received(self, session: UeSession, data: bytes, at: float) -> None:
         """See `WireObserver.received`."""
         hse, note = (session.hse.host, session.port), self._in_flight.note
-        self._capture.ue_packet(data, hse, session.local_address, uplink=False, at=at, note=note)
+        target = session.local_address
+        packet = self._capture.ue_packet(data, hse, target, uplink=False, at=at, note=note)
+        self._in_flight.received.append(len(packet))
 
     def keyed(self, keys: keying.Session) -> None:
         """See `WireObserver.keyed`."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from firmware_bridge import ModuleError, NotSupported, RadioReport, ReleaseAssistance
 from testbed.analysis.energy import estimate_energy
 from testbed.bench import Bench, BudgetDescription, Pace, Security
+from testbed.campaign.accounting import check_exchange, check_session
 from testbed.campaign.ledger import Ledger, Progress
 from testbed.campaign.observers import InFlight
 from testbed.campaign.plan import PlannedMessage
@@ -148,6 +149,7 @@ class Sender:
         """Await a key exchange, and write down what it cost, also when nothing came of it."""
         already_connected = self._upkeep.radio.connected
         failure: KeyingFailed | None = None
+        self._in_flight.listen()
         try:
             record = await agreement
         except KeyingFailed as error:
@@ -155,6 +157,7 @@ class Sender:
         trace = arm.session.agreement
         if record is None or trace is None:
             return
+        check_session(record, self._in_flight, f"{record.configuration}: key exchange")
         radio = await self._upkeep.report()
         await self._upkeep.radio.settle(SETTLE_TIMEOUT_S)
         self._mark_radio(trace)
@@ -184,6 +187,7 @@ class Sender:
         already_connected = self._upkeep.radio.connected
         exchange = Exchange(message=message, submitted_at=loop.time())
         self._in_flight.exchange = exchange
+        self._in_flight.listen()
         try:
             await exchange_message(session, exchange, answer_timeout_s=self._bench.answer_timeout_s)
             if exchange.error is not None:
@@ -199,6 +203,8 @@ class Sender:
         record = self._message_record(exchange, session, radio, already_connected, next_due)
         record = replace(record, planned=planned.number, warm_up=planned.warm_up)
         self._ledger.write(record)
+        what = f"{self._in_flight.configuration}: message {message.index}"
+        check_exchange(exchange, self._in_flight, what)
         for _, layers in exchange.feedback_received:
             self._ledger.write(
                 FeedbackRecord(
@@ -221,11 +227,13 @@ class Sender:
         """Feedback in a packet of its own is a transmission like a message's, and measured so."""
         already_connected = self._upkeep.radio.connected
         self._in_flight.what = f"feedback after message {exchange.message.index}"
+        self._in_flight.listen()
         sending = await send_feedback(session, exchange)
         if sending is None:
             return
         await self._settle(next_due)
-        self._in_flight.what = ""
+        what, self._in_flight.what = self._in_flight.what, ""
+        check_exchange(sending, self._in_flight, what)
         self._mark_radio(sending)
         uplink = sending.uplink_bytes
         assert uplink is not None

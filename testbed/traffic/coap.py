@@ -10,7 +10,21 @@ import struct
 from collections.abc import Iterable
 from enum import IntEnum
 
-__all__ = ["Code", "ContentFormat", "OptionNumber", "Type", "cbor", "coap_message", "tlv", "uint"]
+__all__ = [
+    "COAP_PORTS",
+    "Code",
+    "ContentFormat",
+    "OptionNumber",
+    "Type",
+    "cbor",
+    "coap_header_bytes",
+    "coap_message",
+    "tlv",
+    "uint",
+]
+
+COAP_PORTS = frozenset({5683})
+"""UDP ports on which CoAP is spoken in clear (RFC 7252 section 12.6)."""
 
 
 class Type(IntEnum):
@@ -121,3 +135,38 @@ def tlv(resource: int, value: float | int) -> bytes:
 def cbor(value: float) -> bytes:
     """A CBOR floating-point number in 8 octets."""
     return b"\xfb" + struct.pack("!d", value)
+
+
+def coap_header_bytes(message: bytes) -> int:
+    """How much of a CoAP message is CoAP's own: header, token, options and the payload's marker.
+
+    Args:
+        message: what UDP carries.
+
+    Returns:
+        Octets before the payload, all of them where there is none; 0 for what is no whole message
+        of RFC 7252 section 3.
+    """
+    if len(message) < 4 or message[0] >> 6 != 1:
+        return 0
+    token_bytes, code_class = message[0] & 0x0F, message[1] >> 5
+    if token_bytes > 8 or code_class in (1, 6, 7):  # reserved: section 3, section 12.1
+        return 0
+    at = 4 + token_bytes
+    while at < len(message):
+        if message[at] == 0xFF:
+            return at + 1 if at + 1 < len(message) else 0  # a marker without payload is an error
+        sizes = message[at] >> 4, message[at] & 0x0F
+        at += 1
+        length = 0
+        for place, size in enumerate(sizes):  # option delta, then option length
+            if size == 15:
+                return 0
+            extended = max(size - 12, 0)
+            value = size
+            if extended:
+                value = (13, 269)[extended - 1] + int.from_bytes(message[at : at + extended], "big")
+                at += extended
+            length = value if place else 0
+        at += length
+    return at if at == len(message) else 0

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from types import MappingProxyType
 
 from testbed.packets import InnerPacket
+from testbed.traffic.coap import COAP_PORTS
 
 __all__ = ["Message", "Traffic"]
 
@@ -42,6 +43,11 @@ class Message:
     def destination_text(self) -> str:
         """The address it is sent to in text form."""
         return str(ip_address(self.destination))
+
+    @property
+    def is_coap(self) -> bool:
+        """Whether it goes to, or comes from, CoAP's port."""
+        return bool(COAP_PORTS & {self.source_port, self.destination_port})
 
     @classmethod
     def of(cls, index: int, time_s: float, packet: InnerPacket) -> Message:

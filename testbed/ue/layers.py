@@ -39,6 +39,7 @@ from testbed.packets import (
     parse_udp_packet,
 )
 from testbed.results.records import Stage
+from testbed.traffic.coap import coap_header_bytes
 
 __all__ = [
     "Compression",
@@ -68,6 +69,8 @@ class Unit:
     """The ROHC packet type, such as ``UO-0``, where one was used."""
     opened: esp.Unprotected | None = None
     """What ESP said about it, on the way up."""
+    coap: bool = False
+    """The device's ports are CoAP's: what CoAP adds to its payload is counted apart."""
     feedback: bytes = b""
     """ROHC feedback that this packet asks to send to the peer in a packet of its own."""
 
@@ -75,6 +78,17 @@ class Unit:
     def layer_bytes(self) -> LayerBytes:
         """What was counted, as the journal holds it."""
         return LayerBytes(**{layer.value: count for layer, count in self.counts.items()})
+
+    @property
+    def payload_bytes(self) -> int:
+        """Octets of the device's payload, as counted."""
+        return self.counts.get(Layer.COAP, 0) + self.counts.get(Layer.APPLICATION, 0)
+
+    def count_payload(self, payload: bytes) -> None:
+        """Count the device's payload: CoAP's part, and the application's."""
+        coap = coap_header_bytes(payload) if self.coap else 0
+        self.counts[Layer.COAP] = coap
+        self.counts[Layer.APPLICATION] = len(payload) - coap
 
 
 class FeedbackOnly(Exception):
@@ -128,7 +142,7 @@ class InnerPackets(StackLayer):
         if Layer.ROHC_HEADER not in unit.counts:  # else they are inside the compressed header
             unit.counts[Layer.INNER_IP] = packet.ip_header_bytes
             unit.counts[Layer.INNER_UDP] = UDP_HEADER_BYTES
-        unit.counts[Layer.APPLICATION] = len(packet.payload)
+        unit.count_payload(packet.payload)
         return packet
 
 
@@ -162,13 +176,13 @@ class InnerDatagrams(StackLayer):
         )
         unit.next_header = esp.NEXT_HEADER_UDP
         unit.counts[Layer.INNER_UDP] = UDP_HEADER_BYTES
-        unit.counts[Layer.APPLICATION] = len(packet.payload)
+        unit.count_payload(packet.payload)
 
     def up(self, unit: Unit, now: float) -> None:
         """Take the payload out of the datagram."""
         _, _, unit.data = parse_udp_datagram(unit.data)
         unit.counts[Layer.INNER_UDP] = UDP_HEADER_BYTES
-        unit.counts[Layer.APPLICATION] = len(unit.data)
+        unit.count_payload(unit.data)
 
 
 class Payloads(StackLayer):
@@ -179,11 +193,11 @@ class Payloads(StackLayer):
     def down(self, unit: Unit, now: float) -> None:
         """Take the payload out of the device's packet."""
         unit.data = parse_udp_packet(unit.data).payload
-        unit.counts[Layer.APPLICATION] = len(unit.data)
+        unit.count_payload(unit.data)
 
     def up(self, unit: Unit, now: float) -> None:
         """Nothing to take off."""
-        unit.counts[Layer.APPLICATION] = len(unit.data)
+        unit.count_payload(unit.data)
 
 
 class Compression(StackLayer):
@@ -238,6 +252,7 @@ class CompressionInTunnel(Compression):
         compressor: of the uplink.
         decompressor: of the downlink.
         piggyback: as for `Compression`.
+        icv_bytes: octets of the ROHC ICV in each compressed packet, 0 without one.
     """
 
     def __init__(
@@ -247,15 +262,17 @@ class CompressionInTunnel(Compression):
         decompressor: rohc.Decompressor,
         *,
         piggyback: bool,
+        icv_bytes: int = 0,
     ) -> None:
         super().__init__(compressor, decompressor, piggyback=piggyback)
         self._tunnel = tunnel
+        self._icv_bytes = icv_bytes
 
     def down(self, unit: Unit, now: float) -> None:
         """Compress; what the compressor does not take stays as it is."""
         compressed, unit.next_header = self._tunnel.compress(unit.data, now)
         if unit.next_header == esp.NEXT_HEADER_ROHC:
-            _count_compressed(unit, compressed, self._compressor)
+            _count_compressed(unit, compressed, self._compressor, self._icv_bytes)
 
     def up(self, unit: Unit, now: float) -> None:
         """Decompress what ESP says is compressed."""
@@ -268,23 +285,29 @@ class CompressionInTunnel(Compression):
             raise
         self.give_feedback(unit, result.feedback)
         packet_type = None if result.rohc is None else str(result.rohc.packet_type)
-        _count_decompressed(unit, result.packet, packet_type)
+        _count_decompressed(unit, result.packet, packet_type, self._icv_bytes)
 
 
-def _count_compressed(unit: Unit, compressed: bytes, compressor: rohc.Compressor) -> None:
+def _count_compressed(
+    unit: Unit, compressed: bytes, compressor: rohc.Compressor, icv_bytes: int = 0
+) -> None:
     for inside in (Layer.INNER_IP, Layer.INNER_UDP):
         unit.counts.pop(inside, None)
-    unit.counts[Layer.ROHC_HEADER] = len(compressed) - unit.counts[Layer.APPLICATION]
+    unit.counts[Layer.ROHC_ICV] = icv_bytes
+    unit.counts[Layer.ROHC_HEADER] = len(compressed) - unit.payload_bytes - icv_bytes
     unit.packet_type = None if compressor.last is None else compressor.last.packet_type
     unit.data = compressed
 
 
-def _count_decompressed(unit: Unit, packet: bytes | None, packet_type: str | None) -> None:
+def _count_decompressed(
+    unit: Unit, packet: bytes | None, packet_type: str | None, icv_bytes: int = 0
+) -> None:
     if packet is None:
         unit.counts[Layer.ROHC_HEADER] = len(unit.data)
         raise FeedbackOnly
     # The header is what is left when the payload is taken off: `InnerPackets.up` does that.
-    unit.counts[Layer.ROHC_HEADER] = len(unit.data)
+    unit.counts[Layer.ROHC_ICV] = icv_bytes
+    unit.counts[Layer.ROHC_HEADER] = len(unit.data) - icv_bytes
     unit.packet_type = packet_type
     unit.data = packet
 

@@ -182,7 +182,7 @@ async def _send(session: UeSession, exchange: Exchange) -> SendReceipt:
     loop = asyncio.get_running_loop()
     for again in (True, False):
         await session.ensure_open()
-        unit = Unit(data=exchange.message.packet)
+        unit = Unit(data=exchange.message.packet, coap=exchange.message.is_coap)
         for layer in session.stack.layers:
             layer.down(unit, loop.time())
             if layer.down_stage is not None:
@@ -232,7 +232,7 @@ async def _await_answer(session: UeSession, exchange: Exchange, deadline: float)
             exchange.unknown_at_hse = True
             exchange.strays += 1
             continue
-        unit = Unit(data=received.data)
+        unit = Unit(data=received.data, coap=exchange.message.is_coap)
         try:
             unprotected_at = _climb(session, unit)
         except FeedbackOnly:

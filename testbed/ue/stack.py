@@ -81,7 +81,7 @@ class UeStack:
         """
         counts = unit.counts
         inner = counts.get(Layer.INNER_IP, 0) + counts.get(Layer.INNER_UDP, 0)
-        inner += counts.get(Layer.ROHC_HEADER, 0)
+        inner += counts.get(Layer.ROHC_HEADER, 0) + counts.get(Layer.ROHC_ICV, 0)
         protection = self.protection
 
         def size(payload: int) -> int:
@@ -143,7 +143,9 @@ def build_stack(
         if compressed:
             ends = settings.ends()
             tunnel = settings.tunnel(keys, outbound, inbound, *ends)
-            layers.append(CompressionInTunnel(tunnel, *ends, piggyback=piggyback))
+            layers.append(
+                CompressionInTunnel(tunnel, *ends, piggyback=piggyback, icv_bytes=settings.icv_size)
+            )
         layers.append(Protection(outbound, inbound, keys.suite, associations))
     layers.append(ModuleDatagrams())
     return UeStack(tuple(layers))

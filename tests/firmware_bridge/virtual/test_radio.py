@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.virtual import NetworkSettings, RadioSettings
+from firmware_bridge.virtual.blocks import downlink_blocks, uplink_blocks
 from firmware_bridge.virtual.parameters import (
     COVERAGE_LEVELS,
     DOWNLINK_BLOCK_BITS,
@@ -90,8 +91,8 @@ def test_coverage_varies_slowly_within_its_amplitude_and_from_the_seed_only() ->
 
 @given(st.integers(0, 1500), st.integers(0, 2))
 def test_every_byte_travels_in_exactly_one_block(size: int, ecl: int) -> None:
-    air = channel()
-    for blocks in (air.uplink_blocks(size, ecl), air.downlink_blocks(size, ecl)):
+    level = COVERAGE_LEVELS[ecl]
+    for blocks in (uplink_blocks(size, level), downlink_blocks(size, level)):
         assert sum(block.payload_bits for block in blocks) == size * 8
         for block in blocks:
             assert block.payload_bits + HEADER_BITS <= block.block_bits
@@ -101,17 +102,17 @@ def test_every_byte_travels_in_exactly_one_block(size: int, ecl: int) -> None:
 def test_a_block_lasts_its_units_times_the_repetitions() -> None:
     # ECL 1: one subcarrier (8 ms a unit), I_TBS 5, 8 repetitions. 50 bytes + header = 440 bits
     # need 6 units of 504 bits: 6 x 8 ms x 8.
-    (block,) = channel().uplink_blocks(50, 1)
+    (block,) = uplink_blocks(50, COVERAGE_LEVELS[1])
     assert (block.block_bits, block.units) == (504, 6)
     assert block.duration_s == pytest.approx(6 * 0.008 * 8)
     # ECL 0: twelve subcarriers (1 ms), I_TBS 9, once: 456 bits in 3 units.
-    (block,) = channel().uplink_blocks(50, 0)
+    (block,) = uplink_blocks(50, COVERAGE_LEVELS[0])
     assert (block.block_bits, block.units) == (456, 3)
     assert block.duration_s == pytest.approx(0.003)
 
 
 def test_a_message_larger_than_the_largest_block_is_cut() -> None:
-    blocks = channel().uplink_blocks(300, 0)  # 2400 bits, 936 - 40 a block
+    blocks = uplink_blocks(300, COVERAGE_LEVELS[0])  # 2400 bits, 936 - 40 a block
     assert [block.block_bits for block in blocks] == [936, 936, 776]
     assert [block.payload_bits for block in blocks] == [896, 896, 608]
 

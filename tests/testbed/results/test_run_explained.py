@@ -76,7 +76,13 @@ def explained(
     packet: InnerPacket, configuration: str, payload: bytes, table: dict[bytes, tuple[bytes, bytes]]
 ) -> tuple[LayerBytes, bytes | None]:
     """The layers of a packet, found in its octets; and (SPI, IV) joined, where there is ESP."""
-    outer = {"outer_ip": packet.ip_header_bytes, "outer_udp": 8, "application": len(payload)}
+    coap, marker, application = payload.partition(b"\xff")  # RFC 7252 section 3
+    outer = {
+        "outer_ip": packet.ip_header_bytes,
+        "outer_udp": 8,
+        "coap": len(coap + marker),
+        "application": len(application),
+    }
     octets = packet.payload
     if "esp" not in configuration:
         assert octets.endswith(payload)
