@@ -1,7 +1,7 @@
 """The air between module and cell: how well it is heard, and how long blocks take on it.
 
-:class:`Channel` knows the coverage at any moment (a seeded slow variation around a mean, a pure
-function of time) and turns *so many bytes* into a list of :class:`Segment`: what the radio does,
+:class:`Channel` knows the coverage at any moment (a seeded slow variation around a mean, and random
+shadowing where it is asked for: pure functions of time) and turns *so many bytes* into a list of :class:`Segment`: what the radio does,
 one after the other, for how long. The state machine plays the segments; the current meter hears
 what each one draws. Sizes and repetitions are those of TS 36.211, 36.213 and the cell's settings;
 see :mod:`firmware_bridge.virtual.parameters`.
@@ -121,6 +121,11 @@ class Channel:
         phases = random.Random(f"{seed}/coverage")
         self._origin = origin
         self._outages = list(radio.outages_s)
+        self._shadows = (
+            _Shadows(radio.shadowing_db, radio.shadowing_time_s, f"{seed}/shadowing")
+            if radio.shadowing_db
+            else None
+        )
         self._waves = [
             (share, 2 * math.pi / (radio.variation_period_s * part), phases.uniform(0, 2 * math.pi))
             for share, part in ((0.5, 1.0), (0.3, 0.41), (0.2, 0.17))
@@ -143,6 +148,8 @@ class Channel:
         rsrp = radio.rsrp_dbm + radio.rsrp_variation_db * sum(
             share * math.sin(omega * since + phase) for share, omega, phase in self._waves
         )
+        if self._shadows is not None:
+            rsrp += self._shadows.at(since)
         sinr = min(30.0, max(-20.0, rsrp - radio.noise_dbm))
         # One resource block of 12 subcarriers; two of them carry reference signals, the noise is in
         # all of them. At 10 dB this gives the -5 dB of the recorded trace.
@@ -282,3 +289,35 @@ class Channel:
             transmissions=transmissions,
             delivered=delivered,
         )
+
+
+class _Shadows:
+    """Shadowing as a first-order autoregressive process on a grid of time.
+
+    A value depends on the seed and the time alone, not on when it was asked for before.
+    """
+
+    _STEPS = 10  # per correlation time
+
+    def __init__(self, deviation_db: float, time_s: float, seed: str) -> None:
+        self._deviation_db = deviation_db
+        self._step_s = time_s / self._STEPS
+        self._keep = math.exp(-1 / self._STEPS)
+        self._renew = math.sqrt(1 - self._keep**2)
+        self._seed = seed
+        self._start()
+
+    def _start(self) -> None:
+        self._rng = random.Random(self._seed)
+        self._place = 0
+        self._value = self._rng.gauss(0, 1)
+
+    def at(self, since_s: float) -> float:
+        """The shadow in dB so long after switching on."""
+        place = max(int(since_s / self._step_s), 0)
+        if place < self._place:
+            self._start()
+        while self._place < place:
+            self._value = self._keep * self._value + self._renew * self._rng.gauss(0, 1)
+            self._place += 1
+        return self._deviation_db * self._value

@@ -67,6 +67,11 @@ class RadioSettings:
     """Amplitude of slow seeded variation around the mean; 0 holds it still."""
     variation_period_s: float = 180.0
     """Longest period of that variation."""
+    shadowing_db: float = 0.0
+    """Standard deviation of seeded random shadowing on top of it; 0: none."""
+    shadowing_time_s: float = 60.0
+    """After this long a shadow is 1/e of what it was (M. Gudmundson, Electronics Letters 27,
+    1991: exponential autocorrelation; his is by distance, at the speed that the time stands for)."""
     noise_dbm: float = -102.0
     """Noise and interference in one subcarrier; SINR = RSRP - this, kept within -20 to 30 dB."""
     ecl_thresholds_dbm: tuple[float, float] = (-112.0, -122.0)
@@ -84,6 +89,8 @@ class RadioSettings:
         _check(-150 <= self.rsrp_dbm <= -40, f"rsrp_dbm {self.rsrp_dbm}: -150 to -40")
         _check(self.rsrp_variation_db >= 0, "rsrp_variation_db: not below 0")
         _check(self.variation_period_s > 0, "variation_period_s: above 0")
+        _check(self.shadowing_db >= 0, "shadowing_db: not below 0")
+        _check(self.shadowing_time_s > 0, "shadowing_time_s: above 0")
         first, second = self.ecl_thresholds_dbm
         _check(first >= second, "ecl_thresholds_dbm: the first is the higher")
 

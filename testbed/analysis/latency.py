@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["LatencySummary", "Quantile", "computing_time", "summarise_latency"]
+__all__ = ["LatencySummary", "Quantile", "computing_time", "quantile_rank", "summarise_latency"]
 
 _COMPUTING: Final = (
     ("compressed", ("protected",)),
@@ -75,11 +75,23 @@ class LatencySummary:
         }
 
 
+def quantile_rank(share: float, n: int) -> int:
+    """Rank, from 1, of the smallest value that at least this share of n values does not exceed.
+
+    The inverse of the empirical distribution, without interpolation: "p95 = 4.2 s" reads that 95
+    of 100 messages were answered within 4.2 s.
+
+    Args:
+        share: between 0 and 1.
+        n: how many values, 1 or more.
+    """
+    # A grain of tolerance: 0.95 * 20 is 19.000000000000004 or so, not rank 20.
+    return min(max(math.ceil(share * n - 1e-9), 1), n)
+
+
 def _quantile(share: float, ordered: Sequence[tuple[float, bool]]) -> Quantile:
     """The smallest time by which ``share`` of all messages was answered."""
-    # ceil with a grain of tolerance: 0.95 * 20 is 19.000000000000004 or so, not rank 20.
-    rank = max(math.ceil(share * len(ordered) - 1e-9), 1)
-    value, censored = ordered[rank - 1]
+    value, censored = ordered[quantile_rank(share, len(ordered)) - 1]
     return Quantile(share=share, value_s=value if math.isfinite(value) else None, censored=censored)
 
 

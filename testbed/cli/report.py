@@ -33,12 +33,22 @@ def report(
     It works on a run that was interrupted or killed, too: its journal holds each message that was
     finished.
     """
+    # Here, not above: numpy takes its time, and other commands don't need it.
+    from testbed.analysis.comparison import savings
+    from testbed.report.compared import render_savings
+    from testbed.results.baselines import measured
+
     directory = RunDirectory.latest(runs) if run is None else RunDirectory.open(run)
     summary = summarise_run(directory.path)
     page = write_report(directory.path)
+    saved = savings(measured(directory))
     if json_output:
-        print_json(summary.to_json() | {"directory": str(directory.path), "report": str(page)})
+        found: dict[str, object] = {"savings": [one.to_json() for one in saved]}
+        found |= {"directory": str(directory.path), "report": str(page)}
+        print_json(summary.to_json() | found)
         return
     console = stdout()
     console.print(render_table(summary))
+    if saved:
+        console.print(render_savings(saved))
     console.print(f"report: {escape(str(page))}", soft_wrap=True)

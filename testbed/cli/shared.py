@@ -30,7 +30,7 @@ __all__ = [
     "stdout",
 ]
 
-_COMMANDS = ("run", "report", "hse", "module", "rohc")
+_COMMANDS = ("run", "report", "compare", "baseline", "hse", "module", "rohc")
 """Modules of this package that each register a command, in the order of the help."""
 
 INTERRUPTED = 130

@@ -1,0 +1,131 @@
+"""What the order of messages tells: how long they depend on each other, drift, outliers.
+
+Nothing here leaves a message out. It says what a reader must know, and how messages are to be
+gathered so that intervals and tests hold (`testbed.analysis.statistics`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from testbed.analysis.distributions import normal_two_sided, ranks
+
+__all__ = ["MIN_CLUSTERS", "Dependence", "dependence", "notes", "stretches"]
+
+MIN_CLUSTERS: Final = 10
+"""Fewer clusters than this give no verdict: their spread is known too badly."""
+
+_TIMES: Final = 4
+"""Stretches are this many correlation times long."""
+
+_DRIFT_P: Final = 0.001
+_FENCE: Final = 3.0  # Tukey's outer fence, in interquartile ranges
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependence:
+    """How much the messages of an arm depend on their predecessors."""
+
+    first: float
+    """Autocorrelation of neighbours, of ranks."""
+    time: float
+    """Messages that tell as much as one: 1 plus twice the sum of autocorrelations, at least 1."""
+    n: int
+    """Messages."""
+
+    @property
+    def effective(self) -> float:
+        """How many independent messages they are worth."""
+        return self.n / self.time
+
+    @property
+    def stretch(self) -> int:
+        """How many neighbours make a stretch that depends on the next one by next to nothing."""
+        return 1 if self.time < 1.05 else math.ceil(_TIMES * self.time)
+
+
+def dependence(ordered: NDArray[np.float64]) -> Dependence:
+    """Autocorrelation of an arm's values, by ranks: a lost message and a slow one count alike.
+
+    Autocorrelations are summed as long as the sums of two neighbours stay positive (C. J. Geyer,
+    "Practical Markov chain Monte Carlo", Stat. Sci. 7 (1992), section 3.3).
+
+    Args:
+        ordered: in the order of time, infinite where no answer came.
+    """
+    n = len(ordered)
+    centred = ranks(ordered)
+    centred -= centred.mean()
+    power = float(centred @ centred)
+    if n < 4 or power == 0:
+        return Dependence(first=0.0, time=1.0, n=n)
+    size = 1 << (2 * n - 1).bit_length()
+    spectrum = np.abs(np.fft.rfft(centred, size)) ** 2
+    correlations = np.fft.irfft(spectrum, size)[: n // 2] / power
+    total = 0.0
+    for lag in range(0, len(correlations) - 1, 2):
+        pair = float(correlations[lag] + correlations[lag + 1])
+        if pair <= 0:
+            break
+        total += pair
+    return Dependence(first=float(correlations[1]), time=max(2 * total - 1, 1.0), n=n)
+
+
+def stretches(ordered: NDArray[np.float64]) -> NDArray[np.int64]:
+    """A cluster number per message: neighbours that may depend on each other share one.
+
+    Args:
+        ordered: in the order of time, infinite where no answer came.
+    """
+    return np.arange(len(ordered)) // dependence(ordered).stretch
+
+
+def notes(ordered: NDArray[np.float64], what: str) -> Iterator[str]:
+    """What a reader must know about an arm's values: dependence, drift, outliers.
+
+    Args:
+        ordered: in the order of time, infinite where no answer came.
+        what: the name to begin with, such as ``esp-tunnel, latency``.
+    """
+    found = dependence(ordered)
+    if found.time >= 2:
+        yield (
+            f"{what}: neighbours are alike (autocorrelation {found.first:.2f}): "
+            f"{found.n} messages are worth about {found.effective:.0f} independent ones."
+        )
+    yield from _drift(ordered, what, found)
+    finite = ordered[np.isfinite(ordered)]
+    if len(finite) >= 20 and finite.min() > 0:
+        logarithms = np.log(finite)
+        low, high = np.percentile(logarithms, (25, 75))
+        reach = _FENCE * (high - low)
+        outside = int(((logarithms > high + reach) | (logarithms < low - reach)).sum())
+        if outside and high > low:
+            yield (
+                f"{what}: {outside} of {len(finite)} values lie far from the others (outside "
+                f"{math.exp(low - reach):.3g} to {math.exp(high + reach):.3g}); they count."
+            )
+
+
+def _drift(ordered: NDArray[np.float64], what: str, found: Dependence) -> Iterator[str]:
+    """Whether values rise or fall over the run, more than their dependence explains."""
+    if found.n < 20 or found.effective < MIN_CLUSTERS:
+        return
+    ranked = ranks(ordered)
+    if ranked.min() == ranked.max():
+        return
+    slope = float(np.corrcoef(ranked, np.arange(found.n))[0, 1])
+    z = math.atanh(min(max(slope, -0.999999), 0.999999)) * math.sqrt(max(found.effective - 3, 1))
+    if normal_two_sided(z) < _DRIFT_P:
+        half = found.n // 2
+        first, second = (float(np.median(part)) for part in (ordered[:half], ordered[half:]))
+        yield (
+            f"{what}: drifts (rank correlation with time {slope:+.2f}); median of the first half "
+            f"{first:.3g}, of the second {second:.3g}."
+        )

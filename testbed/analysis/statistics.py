@@ -1,0 +1,429 @@
+"""Quantiles, intervals and tests for messages that may be lost, tied, and dependent on each other.
+
+Three things make a bench's figures unlike those of a textbook, and each has one answer here.
+
+A message without an answer is **censored**: nobody knows its latency, only that it is longer than
+the time-out. It counts as longer than everything observed, in each quantile and each test. Where a
+quantile falls among such messages it is "at least" the time-out.
+
+Values are **tied** (bytes) or of no known distribution (latency): tests use ranks or other scores,
+with the variance that the scores at hand have, so ties need no correction of their own.
+
+Neighbours in time are **alike** (a radio that is bad stays so for a while). All uncertainty is
+therefore counted by *clusters*, which are redrawn, or summed, as a whole: the randomised blocks of
+a campaign, or stretches long against the autocorrelation (`testbed.analysis.series`).
+
+Intervals are bootstrap percentile intervals over clusters (A. C. Davison and D. V. Hinkley,
+"Bootstrap methods and their application", 1997, section 3.8), expanded for few clusters as
+T. C. Hesterberg, "What teachers should know about the bootstrap", Am. Stat. 69 (2015), has it. BCa
+corrects a median by its jackknife, which is not consistent for medians, and costs n times n. Tests
+are in `testbed.analysis.significance`.
+
+Everything is deterministic: resamples come from one fixed seed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from testbed.analysis.distributions import normal_cdf, normal_isf, student_ppf
+from testbed.analysis.latency import quantile_rank
+
+__all__ = [
+    "CONFIDENCE",
+    "MEAN",
+    "MEDIAN",
+    "P95",
+    "P99",
+    "RESAMPLES",
+    "SHARE",
+    "Estimate",
+    "Sample",
+    "Statistic",
+    "difference",
+    "effective_size",
+    "estimate",
+    "mean_variance",
+    "merge_clusters",
+    "ratio",
+    "wilson",
+]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+CONFIDENCE: Final = 0.95
+"""Of every interval, two-sided."""
+
+RESAMPLES: Final = 2000
+"""Bootstrap resamples per interval."""
+
+MAX_CLUSTERS: Final = 400
+"""More clusters than this are merged with their neighbours: it changes no interval that anybody
+could see, and keeps 100,000 messages as quick as 1,000."""
+
+_SEED: Final = 20_260_801
+_CELLS: Final = 4_000_000  # of one piece of a resampling matrix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistic:
+    """What is estimated: a quantile, a mean, or a share."""
+
+    name: str
+    """``median``, ``p95``, ``p99``, ``mean`` or ``share``."""
+    share: float | None = None
+    """Of a quantile, between 0 and 1; None for a mean."""
+    is_share: bool = False
+    """The mean of values that are 0 or 1: a share of all messages, with limits of its own."""
+
+
+MEDIAN: Final = Statistic(name="median", share=0.5)
+P95: Final = Statistic(name="p95", share=0.95)
+P99: Final = Statistic(name="p99", share=0.99)
+MEAN: Final = Statistic(name="mean")
+SHARE: Final = Statistic(name="share", is_share=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """The values of one arm, in the order of time.
+
+    Raises:
+        ValueError: the columns do not have one length.
+    """
+
+    values: Floats
+    """One per message, in a base unit; a censored one holds the time-out."""
+    censored: Bools
+    """The message had no answer: its value is a lower bound."""
+    clusters: Ints
+    """Which messages may depend on each other: a block's number, or a stretch's."""
+
+    def __post_init__(self) -> None:
+        if not len(self.values) == len(self.censored) == len(self.clusters):
+            raise ValueError("values, censored and clusters are of different lengths")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def ordered(self) -> Floats:
+        """The values as they compare: a censored one is longer than anything."""
+        return np.where(self.censored, np.inf, self.values)
+
+    @classmethod
+    def of(
+        cls,
+        values: Sequence[float] | Floats,
+        censored: Sequence[bool] | Bools | None = None,
+        clusters: Sequence[int] | Ints | None = None,
+    ) -> Sample:
+        """A sample of plain sequences; by default nothing is censored, no message depends."""
+        columns = np.asarray(values, dtype=np.float64)
+        n = len(columns)
+        return cls(
+            values=columns,
+            censored=np.zeros(n, np.bool_) if censored is None else np.asarray(censored, np.bool_),
+            clusters=np.arange(n) if clusters is None else np.asarray(clusters, np.int64),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A figure with its 95 % interval."""
+
+    value: float
+    """The point; a lower bound when censored."""
+    low: float
+    """Lower end; minus infinity, or 0 of a ratio, where there is none."""
+    high: float
+    """Upper end; infinite where the data do not bound it."""
+    n: int
+    """Messages that it rests on."""
+    clusters: int
+    """How many of them are as good as independent."""
+    censored: bool = False
+    """The true value is at least `value`, and may be anything above."""
+
+    @property
+    def half_width(self) -> float:
+        """Half of the interval."""
+        return (self.high - self.low) / 2
+
+    def to_json(self) -> dict[str, object]:
+        """Fields by name; null where there is no bound."""
+        return {
+            "value": _finite(self.value),
+            "low": _finite(self.low),
+            "high": _finite(self.high),
+            "n": self.n,
+            "clusters": self.clusters,
+            "censored": self.censored,
+        }
+
+
+def _finite(value: float) -> float | None:
+    return float(f"{value:.9g}") if math.isfinite(value) else None
+
+
+def merge_clusters(clusters: Ints, most: int = MAX_CLUSTERS) -> Ints:
+    """Number clusters from 0 in the order of their labels, neighbours merged to at most `most`.
+
+    Args:
+        clusters: a label per message.
+        most: how many may remain.
+    """
+    labels, codes = np.unique(clusters, return_inverse=True)
+    codes = codes.astype(np.int64)
+    count = len(labels)
+    return codes if count <= most else codes * most // count
+
+
+@lru_cache(maxsize=16)
+def _weights(clusters: int, stream: int) -> Floats:
+    """How often each cluster is drawn, a row per resample."""
+    rng = np.random.default_rng((_SEED, clusters, stream))
+    drawn = rng.integers(0, clusters, size=(RESAMPLES, clusters))
+    rows = np.arange(RESAMPLES)[:, None] * clusters
+    counts = np.bincount((drawn + rows).ravel(), minlength=RESAMPLES * clusters)
+    weights = counts.reshape(RESAMPLES, clusters).astype(np.float64)
+    weights.flags.writeable = False
+    return weights
+
+
+def _point(sample: Sample, statistic: Statistic) -> tuple[float, bool]:
+    """The statistic, and whether it is only a lower bound."""
+    if statistic.share is None:
+        return float(sample.values.mean()), bool(sample.censored.any())
+    rank = quantile_rank(statistic.share, len(sample)) - 1
+    value = float(np.partition(sample.ordered, rank)[rank])
+    if math.isinf(value):
+        return float(sample.values[sample.censored].min()), True
+    return value, False
+
+
+def _replicates(ordered: Floats, codes: Ints, weights: Floats, statistic: Statistic) -> Floats:
+    """The statistic of each resample; NaN where a resample has no value."""
+    if statistic.share is not None:
+        return _quantile_replicates(ordered, codes, weights, statistic.share)
+    clusters = weights.shape[1]
+    sums = weights @ np.bincount(codes, ordered, minlength=clusters)
+    totals = weights @ np.bincount(codes, minlength=clusters)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(sums / totals)
+
+
+def _quantile_replicates(values: Floats, codes: Ints, weights: Floats, share: float) -> Floats:
+    """A quantile of each resample, looked for in a window around the sample's own."""
+    clusters = weights.shape[1]
+    order = np.argsort(values, kind="stable")
+    values, codes = values[order], codes[order]
+    n = len(values)
+    totals = weights @ np.bincount(codes, minlength=clusters)
+    targets = np.maximum(np.ceil(share * totals - 1e-9), 1)
+    found = np.full(len(weights), np.nan)
+    todo = np.flatnonzero(totals > 0)
+    centre, half = quantile_rank(share, n) - 1, 32 + 4 * math.isqrt(n)
+    while todo.size:
+        first, end = max(centre - half, 0), min(centre + half, n)
+        window = codes[first:end]
+        below = weights @ np.bincount(codes[:first], minlength=clusters)
+        rows = max(_CELLS // (end - first), 1)
+        missed = []
+        for start in range(0, todo.size, rows):
+            piece = todo[start : start + rows]
+            passed = np.cumsum(weights[piece][:, window], axis=1) + below[piece, None]
+            position = (passed < targets[piece, None]).sum(axis=1)
+            good = (below[piece] < targets[piece]) & (position < end - first)
+            found[piece[good]] = values[first + position[good]]
+            missed.append(piece[~good])
+        todo = np.concatenate(missed)
+        half *= 4
+    return found
+
+
+def _interval(replicates: Floats, clusters: int) -> tuple[float, float]:
+    """Ends of the expanded percentile interval; a resample without a value bounds neither."""
+    tail = (1 - CONFIDENCE) / 2
+    if clusters > 1:
+        quantile = student_ppf(tail, clusters - 1)
+        tail = normal_cdf(math.sqrt(clusters / (clusters - 1)) * quantile)
+    low = np.sort(np.where(np.isnan(replicates), -np.inf, replicates))
+    high = np.sort(np.where(np.isnan(replicates), np.inf, replicates))
+    rank = math.floor(tail * len(replicates))
+    return float(low[rank]), float(high[len(replicates) - 1 - rank])
+
+
+def estimate(sample: Sample, statistic: Statistic) -> Estimate:
+    """One arm's figure with its interval.
+
+    Args:
+        sample: at least one message.
+        statistic: a quantile, or the mean; a mean with censored values is a lower bound.
+    """
+    value, censored = _point(sample, statistic)
+    codes = merge_clusters(sample.clusters)
+    count = int(codes.max()) + 1
+    if statistic.is_share:
+        low, high = wilson(value, effective_size(sample.values, sample.clusters))
+        return Estimate(value=value, low=low, high=high, n=len(sample), clusters=count)
+    ordered = sample.values if statistic.share is None else sample.ordered
+    low, high = _interval(_replicates(ordered, codes, _weights(count, 0), statistic), count)
+    if math.isinf(low):  # all of the interval lies among censored values
+        low = value
+    high = math.inf if censored else high
+    return Estimate(
+        value=value, low=low, high=high, n=len(sample), clusters=count, censored=censored
+    )
+
+
+def _both(
+    first: Sample, second: Sample, statistic: Statistic, paired: bool
+) -> tuple[Floats, Floats, int]:
+    """Replicates of both arms, from the same draw of blocks where they are paired."""
+    if paired:
+        joint = merge_clusters(np.concatenate([first.clusters, second.clusters]))
+        codes = joint[: len(first)], joint[len(first) :]
+        count = int(joint.max()) + 1
+        weights = _weights(count, 0), _weights(count, 0)
+    else:
+        codes = merge_clusters(first.clusters), merge_clusters(second.clusters)
+        sizes = int(codes[0].max()) + 1, int(codes[1].max()) + 1
+        weights = _weights(sizes[0], 1), _weights(sizes[1], 2)
+        count = min(sizes)
+    mean = statistic.share is None
+    one, other = (
+        _replicates(sample.values if mean else sample.ordered, code, weight, statistic)
+        for sample, code, weight in zip((first, second), codes, weights, strict=True)
+    )
+    return one, other, count
+
+
+def ratio(first: Sample, second: Sample, statistic: Statistic, *, paired: bool) -> Estimate:
+    """The second arm's figure over the first's, with its interval.
+
+    Args:
+        first: the arm in the denominator.
+        second: the arm in the numerator.
+        statistic: a quantile, or the mean.
+        paired: both were sent in common blocks, whose numbers are the clusters.
+
+    Returns:
+        The interval is infinite above where the second figure is censored, and 0 below where the
+        first is. A ratio of nothing to nothing is 1.
+    """
+    if statistic.is_share:
+        return _share_ratio(estimate(first, statistic), estimate(second, statistic))
+    (below, below_censored), (above, above_censored) = (
+        _point(first, statistic),
+        _point(second, statistic),
+    )
+    one, other, count = _both(first, second, statistic, paired)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        replicates = np.where((one == 0) & (other == 0), 1.0, other / one)
+    low, high = _interval(replicates, count)
+    value = above / below if below else (1.0 if not above else math.inf)
+    return Estimate(
+        value=value,
+        low=0.0 if below_censored else max(low, 0.0),
+        high=math.inf if above_censored else high,
+        n=len(first) + len(second),
+        clusters=count,
+        censored=above_censored or below_censored,
+    )
+
+
+def _share_ratio(first: Estimate, second: Estimate) -> Estimate:
+    """The ratio of two shares, its limits from theirs (A. Donner and G. Y. Zou, 2012, "MOVER").
+
+    A bootstrap would say that 20 of 20 against 20 of 20 is a ratio of 1 and nothing else.
+    """
+
+    def end(near: float, far: float, sign: float) -> float:
+        product = first.value * second.value
+        one, other = near * (2 * second.value - near), far * (2 * first.value - far)
+        if other <= 0:
+            return math.inf if sign > 0 else 0.0
+        return (product + sign * math.sqrt(max(product**2 - one * other, 0.0))) / other
+
+    return Estimate(
+        value=second.value / first.value if first.value else math.inf,
+        low=max(end(second.low, first.high, -1.0), 0.0),
+        high=end(second.high, first.low, 1.0),
+        n=first.n + second.n,
+        clusters=min(first.clusters, second.clusters),
+    )
+
+
+def difference(first: Sample, second: Sample, statistic: Statistic, *, paired: bool) -> Estimate:
+    """The second arm's figure less the first's, with its interval; arguments as of `ratio`."""
+    (below, below_censored), (above, above_censored) = (
+        _point(first, statistic),
+        _point(second, statistic),
+    )
+    one, other, count = _both(first, second, statistic, paired)
+    with np.errstate(invalid="ignore"):
+        low, high = _interval(other - one, count)
+    return Estimate(
+        value=above - below,
+        low=-math.inf if below_censored else low,
+        high=math.inf if above_censored else high,
+        n=len(first) + len(second),
+        clusters=count,
+        censored=above_censored or below_censored,
+    )
+
+
+def mean_variance(scores: Floats, clusters: Ints) -> tuple[float, int]:
+    """Variance of a mean whose terms depend on each other within clusters.
+
+    Args:
+        scores: one per message.
+        clusters: which of them may depend on each other.
+
+    Returns:
+        The variance, NaN of a single cluster, and how many clusters there are.
+    """
+    codes = merge_clusters(clusters, most=len(scores))
+    count = int(codes.max()) + 1
+    if count < 2:
+        return math.nan, count
+    sums = np.bincount(codes, scores - scores.mean())
+    return float((sums**2).sum()) * count / (count - 1) / len(scores) ** 2, count
+
+
+def effective_size(indicator: Floats, clusters: Ints) -> float:
+    """How many independent messages tell as much about a share as these.
+
+    Args:
+        indicator: 0 or 1 per message.
+        clusters: which of them may depend on each other.
+    """
+    n = len(indicator)
+    share = float(indicator.mean())
+    variance, _ = mean_variance(indicator, clusters)
+    if not 0 < share < 1 or not math.isfinite(variance) or variance <= 0:
+        return float(n)  # nothing varies that could tell of dependence
+    return min(float(n), share * (1 - share) / variance)
+
+
+def wilson(share: float, n: float) -> tuple[float, float]:
+    """Wilson's limits of a share.
+
+    Args:
+        share: observed, between 0 and 1.
+        n: messages, or how many independent ones they are worth.
+    """
+    z = normal_isf((1 - CONFIDENCE) / 2)
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(centre - half, 0.0), min(centre + half, 1.0)

@@ -1,0 +1,438 @@
+"""What becomes of a limit: fail, warn, pass, or inconclusive with the number that would decide.
+
+Two grades say that a figure is worse than allowed. With p after Holm's adjustment over all limits
+that are judged together, and the 95 % interval of the ratio (1 is "the same", above 1 is worse):
+
+============  ======================================================================================
+fail          p < .01, and all of the interval lies past the limit
+warn          p < .01, the figure lies past the limit, and all of the interval lies above 1
+pass          all of the interval lies within the limit: that it is kept was shown
+inconclusive  none of these; the number of messages that would decide is given
+============  ======================================================================================
+
+Of a plain bound (``max``, ``min``) the reference is the bound itself: fail as above, warn where the
+interval lies past it and p does not reach .01. What was not shown is never a pass, and nobody may
+repeat a campaign until it is green: when to stop depends on precision alone (`precise_enough`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from testbed.analysis import significance, statistics
+from testbed.analysis.contrast import contrast, mixed_sources
+from testbed.analysis.distributions import normal_two_sided
+from testbed.analysis.limits import Limit, LimitKind, show
+from testbed.analysis.measurements import Arm, Measurements
+from testbed.analysis.measures import Better, Measure, sample
+from testbed.analysis.series import MIN_CLUSTERS
+from testbed.analysis.significance import Test
+from testbed.analysis.statistics import SHARE, Estimate, Sample
+from testbed.errors import ExitCode
+
+__all__ = [
+    "ALPHA",
+    "Grade",
+    "Judgement",
+    "exit_code",
+    "grade_bound",
+    "grade_regression",
+    "judge",
+    "needed_messages",
+    "overall",
+    "precise_enough",
+]
+
+ALPHA: Final = 0.01
+"""A difference is one when p is below, over all limits together."""
+
+_POWER_Z: Final = 0.8416  # of 80 %
+_Z: Final = 1.9600
+
+
+class Grade(StrEnum):
+    """What becomes of a limit, the worst first."""
+
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+    WARN = "warn"
+    PASS = "pass"
+    NOT_JUDGED = "not judged"
+    """There was nothing to compare with; the reason says what."""
+
+
+def overall(grades: Iterable[Grade]) -> Grade:
+    """The worst of several; of none, nothing was judged."""
+    found = set(grades)
+    return next((grade for grade in Grade if grade in found), Grade.NOT_JUDGED)
+
+
+def exit_code(grade: Grade) -> ExitCode:
+    """What the command line ends with: a warning alone fails nothing."""
+    match grade:
+        case Grade.FAIL:
+            return ExitCode.LIMIT_FAILED
+        case Grade.INCONCLUSIVE:
+            return ExitCode.INCONCLUSIVE
+        case _:
+            return ExitCode.PASS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """One limit applied to one configuration."""
+
+    configuration: str
+    """Which one."""
+    limit: Limit
+    """Which limit."""
+    grade: Grade
+    """What became of it."""
+    value: Estimate | None
+    """The figure."""
+    reference: Estimate | None = None
+    """What it was compared with, where it was."""
+    effect: Estimate | None = None
+    """What was held against the limit: the ratio (above 1 is worse), the saving, or the figure."""
+    p: float | None = None
+    """Two-sided p value, on its own."""
+    p_adjusted: float | None = None
+    """After Holm, over all limits judged together."""
+    needed: int | None = None
+    """Of an inconclusive one: messages per configuration that would decide, roughly."""
+    reason: str = ""
+    """In words."""
+
+    def to_json(self) -> dict[str, object]:
+        """All fields by name."""
+        return {
+            "configuration": self.configuration,
+            "limit": self.limit.to_json(),
+            "grade": self.grade.value,
+            "value": None if self.value is None else self.value.to_json(),
+            "reference": None if self.reference is None else self.reference.to_json(),
+            "effect": None if self.effect is None else self.effect.to_json(),
+            "p": _rounded(self.p),
+            "p_adjusted": _rounded(self.p_adjusted),
+            "needed_messages": self.needed,
+            "reason": self.reason,
+        }
+
+
+def _rounded(p: float | None) -> float | None:
+    return None if p is None else float(f"{p:.4g}")
+
+
+def needed_messages(n: int, effect: Estimate, limit: float, floor: float) -> int | None:
+    """How many messages per configuration would decide, roughly.
+
+    The interval narrows with the root of the number. What is asked is that, if the figure stays
+    where it is, it misses the limit in four of five campaigns of that size.
+
+    Args:
+        n: messages per configuration now.
+        effect: what is held against the limit; on a logarithmic scale where that makes sense.
+        limit: on the same scale.
+        floor: the smallest distance that anybody needs to see; the figure itself is not known well.
+
+    Returns:
+        Two significant digits; None where the interval has no end.
+    """
+    half = effect.half_width
+    if not math.isfinite(half) or half <= 0:
+        return None
+    distance = max(abs(effect.value - limit), floor)
+    needed = n * ((half / _Z) * (_Z + _POWER_Z) / distance) ** 2
+    needed = max(needed, n + 1.0)
+    step = 10 ** max(math.floor(math.log10(needed)) - 1, 0)
+    return int(math.ceil(needed / step) * step)
+
+
+def _logarithms(ratio: Estimate) -> Estimate:
+    """A ratio on a logarithmic scale, where its interval is symmetrical."""
+
+    def log(value: float) -> float:
+        return math.log(value) if value > 0 else -math.inf
+
+    return replace(ratio, value=log(ratio.value), low=log(ratio.low), high=log(ratio.high))
+
+
+def grade_regression(worse: Estimate, test: Test, p_adjusted: float, allowed: float) -> Grade:
+    """The grade of a ratio.
+
+    Args:
+        worse: above 1 is worse.
+        test: whether there is any difference; its sign turned so that above 0 is worse.
+        p_adjusted: its p after Holm.
+        allowed: by what share it may be worse, 0.05 for 5 %.
+    """
+    if worse.clusters < MIN_CLUSTERS:
+        return Grade.INCONCLUSIVE
+    limit = 1 + allowed
+    differs = p_adjusted < ALPHA and test.z > 0
+    if differs and worse.low > limit:
+        return Grade.FAIL
+    if differs and worse.value > limit and worse.low > 1:
+        return Grade.WARN
+    return Grade.PASS if worse.high <= limit else Grade.INCONCLUSIVE
+
+
+def grade_bound(figure: Estimate, p_adjusted: float, limit: Limit) -> Grade:
+    """The grade of a figure held against a plain bound.
+
+    Args:
+        figure: in the base unit.
+        p_adjusted: whether it differs from the bound at all, after Holm.
+        limit: a max or a min.
+    """
+    if figure.clusters < MIN_CLUSTERS:
+        return Grade.INCONCLUSIVE
+    if limit.kind is LimitKind.MAX:
+        past, within = figure.low > limit.bound, figure.high <= limit.bound
+    else:
+        past, within = figure.high < limit.bound, figure.low >= limit.bound
+    if past:
+        return Grade.FAIL if p_adjusted < ALPHA else Grade.WARN
+    return Grade.PASS if within else Grade.INCONCLUSIVE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """A limit and a configuration, measured and not yet judged."""
+
+    configuration: str
+    limit: Limit
+    n: int = 0
+    value: Estimate | None = None
+    reference: Estimate | None = None
+    effect: Estimate | None = None
+    test: Test | None = None
+    problem: str | None = None
+    judged: bool = True
+
+
+def judge(
+    run: Measurements,
+    limits: Iterable[Limit],
+    *,
+    baseline: Measurements | None = None,
+    problems: Sequence[str] = (),
+) -> tuple[Judgement, ...]:
+    """Hold a run against its limits.
+
+    Args:
+        run: what was measured.
+        limits: of the campaign; Holm's adjustment goes over all that are judged.
+        baseline: what a regression without ``against`` is compared with; None: it isn't judged.
+        problems: why run and baseline can't be compared; such limits are inconclusive.
+
+    Returns:
+        One judgement per limit and configuration, in the order of the limits.
+    """
+    cases = [case for limit in limits for case in _cases(run, limit, baseline, problems)]
+    tested = [case for case in cases if case.test is not None and case.problem is None]
+    adjusted = significance.holm([case.test.p for case in tested if case.test is not None])
+    by_case = {id(case): p for case, p in zip(tested, adjusted, strict=True)}
+    return tuple(_judged(case, by_case.get(id(case))) for case in cases)
+
+
+def _cases(
+    run: Measurements, limit: Limit, baseline: Measurements | None, problems: Sequence[str]
+) -> Iterable[_Case]:
+    arms = [arm for arm in run.arms if limit.configuration in (None, arm.name, arm.configuration)]
+    if not arms and limit.configuration is not None:
+        problem = "the run has no message of it"
+        yield _Case(configuration=limit.configuration, limit=limit, problem=problem)
+    for arm in arms:
+        if limit.against in (arm.name, arm.configuration):
+            continue
+        if limit.against is not None:
+            yield _against(run, arm, limit)
+        elif limit.kind is LimitKind.REGRESSION:
+            yield _regression(run, arm, limit, baseline, problems)
+        else:
+            yield _bound(run, arm, limit)
+
+
+def _against(run: Measurements, arm: Arm, limit: Limit) -> _Case:
+    """A regression or a saving against another configuration of the same run."""
+    other = run.arm(limit.against or "") or run.like(arm, limit.against or "")
+    if other is None:
+        problem = f"the run has no message of {limit.against}"
+        return _Case(configuration=arm.name, limit=limit, problem=problem)
+    timeout_s = run.conditions.answer_timeout_s
+    found = contrast(other, arm, limit.measure, timeouts_s=(timeout_s, timeout_s), same_run=True)
+    case = _Case(
+        configuration=arm.name,
+        limit=limit,
+        n=min(len(arm), len(other)),
+        value=found.second,
+        reference=found.first,
+        problem=found.problem,
+    )
+    if found.problem is not None:
+        return case
+    if not limit.measure.saving:
+        return replace(case, effect=found.worse, test=_turned(found.test, limit.measure))
+    change = found.change
+    assert change is not None
+    saved = replace(change, value=-change.value, low=-change.high, high=-change.low)
+    return replace(case, effect=saved, test=_normal(saved, limit.bound))
+
+
+def _regression(
+    run: Measurements,
+    arm: Arm,
+    limit: Limit,
+    baseline: Measurements | None,
+    problems: Sequence[str],
+) -> _Case:
+    """A regression against the baseline."""
+    case = _Case(configuration=arm.name, limit=limit, n=len(arm))
+    if baseline is None:
+        return replace(case, problem="there is no baseline to compare with", judged=False)
+    other = baseline.arm(arm.name)
+    if other is None:
+        problem = f"{baseline.name} has no message of it"
+        return replace(case, problem=problem, judged=False)
+    timeouts_s = (baseline.conditions.answer_timeout_s, run.conditions.answer_timeout_s)
+    found = contrast(other, arm, limit.measure, timeouts_s=timeouts_s, same_run=False)
+    return replace(
+        case,
+        n=min(len(arm), len(other)),
+        value=found.second,
+        reference=found.first,
+        effect=found.worse,
+        test=_turned(found.test, limit.measure),
+        problem="; ".join(problems) or found.problem,
+    )
+
+
+def _bound(run: Measurements, arm: Arm, limit: Limit) -> _Case:
+    """A plain bound."""
+    measure = limit.measure
+    timeout_s = run.conditions.answer_timeout_s
+    values = sample(arm, measure, timeout_s=timeout_s)
+    case = _Case(configuration=arm.name, limit=limit, n=len(values))
+    if not len(values):
+        return replace(case, problem="nothing was measured for it")
+    problem = mixed_sources(arm) if measure.sourced else None
+    if measure.censors and timeout_s is not None and limit.bound > timeout_s:
+        problem = (
+            f"the limit lies beyond the time-out of {show(timeout_s, 's')}, where nobody waited"
+        )
+    figure = statistics.estimate(values, measure.statistic)
+    return replace(
+        case, value=figure, effect=figure, test=_bound_test(values, limit), problem=problem
+    )
+
+
+def _bound_test(values: Sample, limit: Limit) -> Test:
+    statistic = limit.measure.statistic
+    if statistic is SHARE:
+        return significance.share_test(values.values, values.clusters, limit.bound)
+    if statistic.share is not None:
+        return significance.exceedance(values, limit.bound, statistic.share)
+    return significance.mean_test(values, limit.bound)
+
+
+def _turned(test: Test | None, measure: Measure) -> Test | None:
+    """The test with its sign turned so that above 0 is worse."""
+    if test is None or measure.better is Better.LOWER:
+        return test
+    return replace(test, z=-test.z)
+
+
+def _normal(effect: Estimate, bound: float) -> Test:
+    """Whether a difference differs from a bound, by the width of its interval."""
+    surplus = effect.value - bound
+    error = effect.half_width / _Z
+    if not math.isfinite(error):
+        return Test(p=1.0, z=0.0)
+    if error == 0:
+        return Test(p=1.0 if surplus == 0 else 0.0, z=0.0)
+    z = surplus / error
+    return Test(p=normal_two_sided(z), z=z)
+
+
+def _judged(case: _Case, p_adjusted: float | None) -> Judgement:
+    judgement = Judgement(
+        configuration=case.configuration,
+        limit=case.limit,
+        grade=Grade.INCONCLUSIVE if case.judged else Grade.NOT_JUDGED,
+        value=case.value,
+        reference=case.reference,
+        effect=case.effect,
+        p=None if case.test is None else case.test.p,
+        p_adjusted=p_adjusted,
+        reason=case.problem or "",
+    )
+    effect, test, limit = case.effect, case.test, case.limit
+    if case.problem is not None or effect is None or test is None or p_adjusted is None:
+        return judgement
+    if limit.kind is LimitKind.REGRESSION:
+        grade = grade_regression(effect, test, p_adjusted, limit.bound)
+        scaled, bound = _logarithms(effect), math.log1p(limit.bound)
+        floor = bound / 4
+    else:
+        grade = grade_bound(effect, p_adjusted, limit)
+        scaled, bound, floor = effect, limit.bound, max(abs(limit.bound) * 0.01, 1e-12)
+    needed = None
+    if grade is Grade.INCONCLUSIVE:
+        if effect.clusters < MIN_CLUSTERS:
+            needed = math.ceil(case.n * MIN_CLUSTERS / effect.clusters)
+        else:
+            needed = needed_messages(case.n, scaled, bound, floor)
+    return replace(
+        judgement, grade=grade, needed=needed, reason=_reason(grade, case, p_adjusted, needed)
+    )
+
+
+def _reason(grade: Grade, case: _Case, p_adjusted: float, needed: int | None) -> str:
+    effect, limit = case.effect, case.limit
+    assert effect is not None
+    unit = "1" if limit.kind is LimitKind.REGRESSION else limit.measure.unit
+    shift = 1.0 if limit.kind is LimitKind.REGRESSION else 0.0
+    low, high = (
+        show(end - shift, unit) if math.isfinite(end) else "?" for end in (effect.low, effect.high)
+    )
+    least = "at least " if effect.censored else ""
+    said = f"{least}{show(effect.value - shift, unit)} ({low} to {high}), p {p_adjusted:.2g}"
+    if limit.kind is LimitKind.REGRESSION:
+        said = f"worse by {said}"
+    elif limit.measure.saving:
+        said = f"saves {said}"
+    if grade is not Grade.INCONCLUSIVE:
+        return said
+    if effect.clusters < MIN_CLUSTERS:
+        said = f"too few independent stretches ({effect.clusters}) to judge: {said}"
+    more = f"need about n = {needed}" if needed is not None else "need more messages"
+    return f"{said}; inconclusive at n = {case.n}, {more}"
+
+
+def precise_enough(
+    samples: Iterable[Sample], statistic: statistics.Statistic, share: float
+) -> bool:
+    """Whether every interval is narrow enough to stop: it looks at widths, never at a verdict.
+
+    A campaign may call this between blocks, with its largest number of messages fixed beforehand.
+    To stop when a limit is kept, or broken, would find differences where there are none.
+
+    Args:
+        samples: what was measured so far, one per configuration.
+        statistic: whose interval is looked at.
+        share: the largest half width of its 95 % interval, as a share of the figure.
+    """
+    for values in samples:
+        if not len(values):
+            return False
+        found = statistics.estimate(values, statistic)
+        if found.clusters < MIN_CLUSTERS or found.censored:
+            return False
+        if found.half_width > share * abs(found.value):
+            return False
+    return True

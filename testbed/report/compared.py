@@ -1,0 +1,147 @@
+"""Verdicts, comparisons and savings for the terminal.
+
+Everything that comes from outside is placed as `Text`, never as markup.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from testbed.analysis.comparison import ComparisonResult, Row, Saving
+from testbed.analysis.limits import show
+from testbed.analysis.measures import MEASURES
+from testbed.analysis.statistics import Estimate
+from testbed.analysis.verdicts import Grade, Judgement
+
+__all__ = ["render_comparison", "render_judgements", "render_savings"]
+
+_STYLES = {
+    Grade.FAIL: "bold red",
+    Grade.INCONCLUSIVE: "yellow",
+    Grade.WARN: "bold yellow",
+    Grade.PASS: "green",
+    Grade.NOT_JUDGED: "dim",
+}
+
+
+def _table(*columns: str, title: str) -> Table:
+    table = Table(
+        title=Text(title, style="bold"),
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        pad_edge=False,
+    )
+    for position, column in enumerate(columns):
+        table.add_column(column, justify="left" if position == 0 else "right", no_wrap=True)
+    return table
+
+
+def _figure(found: Estimate | None, unit: str) -> str:
+    if found is None:
+        return "-"
+    return f"{'>= ' if found.censored else ''}{show(found.value, unit)}"
+
+
+def _ratio(found: Estimate | None) -> str:
+    """A ratio as what it is worse or better by, with its interval."""
+    if found is None:
+        return "-"
+
+    def percent(value: float) -> str:
+        return f"{(value - 1) * 100:+.1f} %" if math.isfinite(value) else "?"
+
+    low, high = (percent(end).removesuffix(" %") for end in (found.low, found.high))
+    return f"{percent(found.value)} ({low} to {high})"
+
+
+def render_judgements(judgements: Sequence[Judgement], *, title: str = "Limits") -> RenderableType:
+    """The limits and what became of each, by configuration; reasons below.
+
+    Args:
+        judgements: to show.
+        title: of the table.
+    """
+    table = _table("limit", "reference", "run", "verdict", title=title)
+    lines: list[Text] = []
+    for name in dict.fromkeys(judgement.configuration for judgement in judgements):
+        table.add_row(Text(name, style="bold"))
+        for judgement in judgements:
+            if judgement.configuration != name:
+                continue
+            unit = judgement.limit.measure.unit
+            style = _STYLES[judgement.grade]
+            table.add_row(
+                Text(f"  {judgement.limit.text}"),
+                Text(_figure(judgement.reference, unit)),
+                Text(_figure(judgement.value, unit)),
+                Text(judgement.grade.value, style=style),
+            )
+            if judgement.grade is not Grade.PASS:
+                lines.append(
+                    Text.assemble(
+                        (judgement.grade.value, style),
+                        f" {name}, {judgement.limit.text}: {judgement.reason}",
+                    )
+                )
+    return Group(table, *lines)
+
+
+def render_comparison(result: ComparisonResult) -> RenderableType:
+    """A comparison: verdicts, the figures by coverage level, why and notes.
+
+    Args:
+        result: of two runs.
+    """
+    parts: list[RenderableType] = [
+        render_judgements(result.judgements, title=f"{result.second} against {result.first}")
+    ]
+    strata = [row for row in result.rows if row.stratum != "all"]
+    if strata:
+        table = _table("by coverage level", "reference", "run", "worse by", title="")
+        for row in strata:
+            table.add_row(*(Text(cell) for cell in _stratum(row)))
+        parts.append(table)
+    parts += [Text(f"! {obstacle}", style="yellow") for obstacle in result.obstacles]
+    parts += [Text(f"* {note}") for note in result.notes]
+    parts.append(Text.assemble("verdict: ", (result.grade.value, _STYLES[result.grade])))
+    return Group(*parts)
+
+
+def _stratum(row: Row) -> Iterator[str]:
+    unit = MEASURES[row.measure].unit
+    yield f"{row.configuration}, {row.stratum}, RAI {row.release_assistance}: {row.measure}"
+    yield _figure(row.contrast.first, unit)
+    yield _figure(row.contrast.second, unit)
+    yield _ratio(row.contrast.worse)
+
+
+def render_savings(savings: Sequence[Saving]) -> RenderableType:
+    """What compression saves, per coverage level and release assistance.
+
+    Args:
+        savings: of one run.
+    """
+    lines: list[Text] = [Text("What ROHC saves per message, with its 95 % interval", style="bold")]
+    seen: tuple[str, str, str] | None = None
+    for saving in savings:
+        head = (saving.compressed, saving.stratum, saving.release_assistance)
+        if head != seen:
+            seen = head
+            blocks = "within blocks" if saving.paired else "not in blocks"
+            where = "all levels" if saving.stratum == "all" else saving.stratum
+            lines.append(
+                Text(
+                    f"{saving.compressed}, {where}, RAI {saving.release_assistance}, "
+                    f"n = {saving.messages}, {blocks}"
+                )
+            )
+        what = saving.measure.name.removeprefix("saved_")
+        kind = f" ({saving.kind})" if saving.kind else ""
+        lines.append(Text(f"  {what}{kind}: {saving.text}"))
+    return Group(*lines)
