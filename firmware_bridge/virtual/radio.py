@@ -1,10 +1,10 @@
 """The air between module and cell: how well it is heard, and how long blocks take on it.
 
 :class:`Channel` knows the coverage at any moment (a seeded slow variation around a mean, and random
-shadowing where it is asked for: pure functions of time) and turns *so many bytes* into a list of :class:`Segment`: what the radio does,
-one after the other, for how long. The state machine plays the segments; the current meter hears
-what each one draws. Sizes and repetitions are those of TS 36.211, 36.213 and the cell's settings;
-see :mod:`firmware_bridge.virtual.parameters`.
+shadowing where it is asked for: functions of time alone) and turns *so many bytes* into a list of
+:class:`Segment`: what the radio does, one after the other, for how long. The state machine plays
+the segments; the current meter hears what each one draws. Sizes and repetitions are those of
+TS 36.211, 36.213 and the cell's settings; see :mod:`firmware_bridge.virtual.parameters`.
 """
 
 from __future__ import annotations

@@ -70,8 +70,8 @@ class RadioSettings:
     shadowing_db: float = 0.0
     """Standard deviation of seeded random shadowing on top of it; 0: none."""
     shadowing_time_s: float = 60.0
-    """After this long a shadow is 1/e of what it was (M. Gudmundson, Electronics Letters 27,
-    1991: exponential autocorrelation; his is by distance, at the speed that the time stands for)."""
+    """After this long a shadow is correlated by 1/e with what it was (M. Gudmundson, Electronics
+    Letters 27, 1991, has that by distance: this is the time that a distance takes)."""
     noise_dbm: float = -102.0
     """Noise and interference in one subcarrier; SINR = RSRP - this, kept within -20 to 30 dB."""
     ecl_thresholds_dbm: tuple[float, float] = (-112.0, -122.0)

@@ -25,7 +25,8 @@ import numpy as np
 from testbed.analysis.contrast import Contrast, contrast
 from testbed.analysis.limits import Limit, regression_limit, show
 from testbed.analysis.measurements import UNKNOWN, Arm, Measurements
-from testbed.analysis.measures import MEASURES, Measure, sample
+from testbed.analysis.measures import MEASURES, Measure
+from testbed.analysis.samples import sample
 from testbed.analysis.series import notes as series_notes
 from testbed.analysis.statistics import Estimate
 from testbed.analysis.verdicts import Grade, Judgement, judge, overall

@@ -8,10 +8,11 @@ import numpy as np
 
 from testbed.analysis import significance, statistics
 from testbed.analysis.measurements import UNKNOWN, Arm
-from testbed.analysis.measures import Better, Measure, sample
+from testbed.analysis.measures import SHARE, Better, Measure
+from testbed.analysis.samples import sample
 from testbed.analysis.series import MIN_CLUSTERS
 from testbed.analysis.significance import Test
-from testbed.analysis.statistics import SHARE, Estimate
+from testbed.analysis.statistics import Estimate
 
 __all__ = ["Contrast", "contrast", "mixed_sources"]
 

@@ -21,7 +21,7 @@ a mistake: nobody knows whether 12 is seconds or milliseconds.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Final
@@ -277,11 +277,13 @@ class LimitsDescription(BaseModel):
             _ = description.resolve(MEASURES[info.field_name])
         return value
 
-    def __iter__(self) -> Iterator[Limit]:  # type: ignore[override]
+    def limits(self) -> tuple[Limit, ...]:
         """The limits, in the order of the table of measures."""
-        for name, measure in MEASURES.items():
-            for description in getattr(self, name):
-                yield description.resolve(measure)
+        return tuple(
+            description.resolve(measure)
+            for name, measure in MEASURES.items()
+            for description in getattr(self, name)
+        )
 
     def check_configurations(self, names: tuple[str, ...]) -> None:
         """Every configuration that a limit names is there.
@@ -292,7 +294,7 @@ class LimitsDescription(BaseModel):
         Raises:
             ValueError: one is not; says which are.
         """
-        for limit in self:
+        for limit in self.limits():
             for name in (limit.configuration, limit.against):
                 if name is not None and name not in names:
                     raise ValueError(

@@ -90,6 +90,11 @@ class Arm:
         return np.isnan(self.latency_s)
 
     @property
+    def answered(self) -> Floats:
+        """1 for a message with an answer, else 0."""
+        return (~self.unanswered).astype(np.float64)
+
+    @property
     def blocked(self) -> bool:
         """Every message was sent in a randomised block."""
         return len(self) > 0 and bool((self.block != UNKNOWN).all())

@@ -5,22 +5,40 @@ Its names stand in campaign files, on command lines, in baselines and in JUnit r
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
+__all__ = [
+    "MEAN",
+    "MEASURES",
+    "MEDIAN",
+    "P95",
+    "P99",
+    "SHARE",
+    "Better",
+    "Measure",
+    "Statistic",
+]
 
-from testbed.analysis import statistics
-from testbed.analysis.measurements import Arm
-from testbed.analysis.series import stretches
-from testbed.analysis.statistics import Sample, Statistic
 
-__all__ = ["MEASURES", "Better", "Measure", "sample"]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistic:
+    """What is estimated: a quantile, a mean, or a share."""
 
-Floats = NDArray[np.float64]
+    name: str
+    """``median``, ``p95``, ``p99``, ``mean`` or ``share``."""
+    share: float | None = None
+    """Of a quantile, between 0 and 1; None for a mean."""
+    is_share: bool = False
+    """The mean of values that are 0 or 1: a share of all messages, with limits of its own."""
+
+
+MEDIAN: Final = Statistic(name="median", share=0.5)
+P95: Final = Statistic(name="p95", share=0.95)
+P99: Final = Statistic(name="p99", share=0.99)
+MEAN: Final = Statistic(name="mean")
+SHARE: Final = Statistic(name="share", is_share=True)
 
 
 class Better(StrEnum):
@@ -40,8 +58,8 @@ class Measure:
     """Base unit: ``s``, ``B``, ``J``, or ``1`` for a share."""
     statistic: Statistic
     """What of the values counts."""
-    column: Callable[[Arm], Floats]
-    """The value of each message; NaN where there is none."""
+    column: str
+    """Which column of an arm holds the value of each message."""
     help: str
     """One sentence."""
     better: Better = Better.LOWER
@@ -57,91 +75,79 @@ class Measure:
         return self.unit == "J"
 
 
-def _answered(arm: Arm) -> Floats:
-    return (~arm.unanswered).astype(np.float64)
-
-
-def _latency(arm: Arm) -> Floats:
-    return arm.latency_s
-
-
-def _energy(arm: Arm) -> Floats:
-    return arm.energy_j
-
-
 _TABLE: Final = (
     Measure(
         name="latency_median",
         unit="s",
-        statistic=statistics.MEDIAN,
-        column=_latency,
+        statistic=MEDIAN,
+        column="latency_s",
         censors=True,
         help="Half of all messages were answered within it.",
     ),
     Measure(
         name="latency_p95",
         unit="s",
-        statistic=statistics.P95,
-        column=_latency,
+        statistic=P95,
+        column="latency_s",
         censors=True,
         help="95 of 100 messages were answered within it.",
     ),
     Measure(
         name="latency_p99",
         unit="s",
-        statistic=statistics.P99,
-        column=_latency,
+        statistic=P99,
+        column="latency_s",
         censors=True,
         help="99 of 100 messages were answered within it.",
     ),
     Measure(
         name="delivery",
         unit="1",
-        statistic=statistics.SHARE,
-        column=_answered,
+        statistic=SHARE,
+        column="answered",
         better=Better.HIGHER,
         help="The share of messages that were answered before the time-out.",
     ),
     Measure(
         name="uplink_bytes",
         unit="B",
-        statistic=statistics.MEAN,
-        column=lambda arm: arm.uplink_bytes,
+        statistic=MEAN,
+        column="uplink_bytes",
         help="Mean size of the outer IP packet of an uplink message.",
     ),
     Measure(
         name="header_bytes",
         unit="B",
-        statistic=statistics.MEAN,
-        column=lambda arm: arm.header_bytes,
+        statistic=MEAN,
+        column="header_bytes",
         help="The same without the application's bytes.",
     ),
     Measure(
         name="downlink_bytes",
         unit="B",
-        statistic=statistics.MEAN,
-        column=lambda arm: arm.downlink_bytes,
+        statistic=MEAN,
+        column="downlink_bytes",
         help="Mean size of the outer IP packet of an answer.",
     ),
     Measure(
         name="energy",
         unit="J",
-        statistic=statistics.MEAN,
-        column=_energy,
+        statistic=MEAN,
+        column="energy_j",
         help="Mean energy of a message, answered or not: what the battery pays.",
     ),
     Measure(
         name="energy_median",
         unit="J",
-        statistic=statistics.MEDIAN,
-        column=_energy,
+        statistic=MEDIAN,
+        column="energy_j",
         help="Half of all messages cost no more.",
     ),
     Measure(
         name="saved_bytes",
         unit="B",
-        statistic=statistics.MEAN,
-        column=lambda arm: arm.header_bytes,
+        statistic=MEAN,
+        column="header_bytes",
         better=Better.HIGHER,
         saving=True,
         help="Mean header bytes of an uplink message less than another configuration's.",
@@ -149,8 +155,8 @@ _TABLE: Final = (
     Measure(
         name="saved_latency",
         unit="s",
-        statistic=statistics.MEDIAN,
-        column=_latency,
+        statistic=MEDIAN,
+        column="latency_s",
         censors=True,
         better=Better.HIGHER,
         saving=True,
@@ -159,8 +165,8 @@ _TABLE: Final = (
     Measure(
         name="saved_energy",
         unit="J",
-        statistic=statistics.MEAN,
-        column=_energy,
+        statistic=MEAN,
+        column="energy_j",
         better=Better.HIGHER,
         saving=True,
         help="Mean energy of a message less than another configuration's.",
@@ -169,39 +175,3 @@ _TABLE: Final = (
 
 MEASURES: Final = {measure.name: measure for measure in _TABLE}
 """All of them by name, in the order in which they are shown."""
-
-
-def sample(
-    arm: Arm, measure: Measure, *, timeout_s: float | None, in_blocks: bool = False
-) -> Sample:
-    """An arm's values for one measure, with what is censored and what depends on what.
-
-    Args:
-        arm: the messages.
-        measure: which figure.
-        timeout_s: when an unanswered message is censored; None where nobody knows, then it is
-            censored at the longest latency that was seen. Longer latencies are censored there too,
-            so that two runs with different time-outs can be compared at the shorter one.
-        in_blocks: clusters are the arm's randomised blocks; else stretches of neighbours.
-
-    Returns:
-        Messages for which nothing was measured are not in it.
-    """
-    values = measure.column(arm)
-    blocks = arm.block
-    if measure.censors:
-        censored = np.isnan(values)
-        if timeout_s is None:
-            timeout_s = float(values[~censored].max()) if not censored.all() else 0.0
-        else:
-            censored = censored | (values > timeout_s)
-        values = np.where(censored, timeout_s, values)
-    else:
-        known = ~np.isnan(values)
-        values, blocks = values[known], blocks[known]
-        censored = np.zeros(len(values), np.bool_)
-    if in_blocks or not len(values):
-        clusters = blocks
-    else:
-        clusters = stretches(np.where(censored, np.inf, values))
-    return Sample(values=values, censored=censored, clusters=clusters)

@@ -35,9 +35,9 @@ from testbed.analysis.distributions import (
     student_two_sided,
 )
 from testbed.analysis.latency import quantile_rank
+from testbed.analysis.measures import Statistic
 from testbed.analysis.statistics import (
     Sample,
-    Statistic,
     effective_size,
     mean_variance,
     merge_clusters,

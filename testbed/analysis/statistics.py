@@ -35,18 +35,13 @@ from numpy.typing import NDArray
 
 from testbed.analysis.distributions import normal_cdf, normal_isf, student_ppf
 from testbed.analysis.latency import quantile_rank
+from testbed.analysis.measures import Statistic
 
 __all__ = [
     "CONFIDENCE",
-    "MEAN",
-    "MEDIAN",
-    "P95",
-    "P99",
     "RESAMPLES",
-    "SHARE",
     "Estimate",
     "Sample",
-    "Statistic",
     "difference",
     "effective_size",
     "estimate",
@@ -72,25 +67,6 @@ could see, and keeps 100,000 messages as quick as 1,000."""
 
 _SEED: Final = 20_260_801
 _CELLS: Final = 4_000_000  # of one piece of a resampling matrix
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statistic:
-    """What is estimated: a quantile, a mean, or a share."""
-
-    name: str
-    """``median``, ``p95``, ``p99``, ``mean`` or ``share``."""
-    share: float | None = None
-    """Of a quantile, between 0 and 1; None for a mean."""
-    is_share: bool = False
-    """The mean of values that are 0 or 1: a share of all messages, with limits of its own."""
-
-
-MEDIAN: Final = Statistic(name="median", share=0.5)
-P95: Final = Statistic(name="p95", share=0.95)
-P99: Final = Statistic(name="p99", share=0.99)
-MEAN: Final = Statistic(name="mean")
-SHARE: Final = Statistic(name="share", is_share=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,10 +28,11 @@ from testbed.analysis.contrast import contrast, mixed_sources
 from testbed.analysis.distributions import normal_two_sided
 from testbed.analysis.limits import Limit, LimitKind, show
 from testbed.analysis.measurements import Arm, Measurements
-from testbed.analysis.measures import Better, Measure, sample
+from testbed.analysis.measures import SHARE, Better, Measure, Statistic
+from testbed.analysis.samples import sample
 from testbed.analysis.series import MIN_CLUSTERS
 from testbed.analysis.significance import Test
-from testbed.analysis.statistics import SHARE, Estimate, Sample
+from testbed.analysis.statistics import Estimate, Sample
 from testbed.errors import ExitCode
 
 __all__ = [
@@ -150,6 +151,17 @@ def needed_messages(n: int, effect: Estimate, limit: float, floor: float) -> int
     needed = max(needed, n + 1.0)
     step = 10 ** max(math.floor(math.log10(needed)) - 1, 0)
     return int(math.ceil(needed / step) * step)
+
+
+def _needed_for_share(n: int, share: float, bound: float) -> int | None:
+    """How many messages would decide if the share stays as it is; None if it is the bound."""
+    needed = n
+    while share != bound and needed < 1_000_000:
+        needed += max(needed // 50, 1)
+        low, high = statistics.wilson(share, needed)
+        if low >= bound or high < bound:
+            return needed
+    return None
 
 
 def _logarithms(ratio: Estimate) -> Estimate:
@@ -385,6 +397,8 @@ def _judged(case: _Case, p_adjusted: float | None) -> Judgement:
     if grade is Grade.INCONCLUSIVE:
         if effect.clusters < MIN_CLUSTERS:
             needed = math.ceil(case.n * MIN_CLUSTERS / effect.clusters)
+        elif limit.measure.statistic is SHARE and limit.kind is not LimitKind.REGRESSION:
+            needed = _needed_for_share(case.n, effect.value, bound)
         else:
             needed = needed_messages(case.n, scaled, bound, floor)
     return replace(
@@ -414,9 +428,7 @@ def _reason(grade: Grade, case: _Case, p_adjusted: float, needed: int | None) ->
     return f"{said}; inconclusive at n = {case.n}, {more}"
 
 
-def precise_enough(
-    samples: Iterable[Sample], statistic: statistics.Statistic, share: float
-) -> bool:
+def precise_enough(samples: Iterable[Sample], statistic: Statistic, share: float) -> bool:
     """Whether every interval is narrow enough to stop: it looks at widths, never at a verdict.
 
     A campaign may call this between blocks, with its largest number of messages fixed beforehand.

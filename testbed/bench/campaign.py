@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
+from testbed.analysis.limits import LimitsDescription
 from testbed.bench.model import Model
 from testbed.bench.module import PowerSavingDescription, ReleaseAssistanceName
 
@@ -164,8 +165,8 @@ class CampaignDescription(Model):
     """Stop when the figures are known well enough, in place of a number of blocks."""
     budget: BudgetDescription = BudgetDescription()
     """What it may cost at most."""
-    limits: dict[str, Any] | list[Any] | None = None
-    """Limits with units, for the verdict."""
+    limits: LimitsDescription = LimitsDescription()
+    """What the figures may be at most, or at least, with units; see docs/statistics.md."""
 
     @model_validator(mode="after")
     def _blocks_or_until(self) -> CampaignDescription:

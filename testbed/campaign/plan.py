@@ -256,6 +256,11 @@ def plan_campaign(bench: Bench, campaign: CampaignDescription) -> Plan:
         raise UsageError(
             "campaign: every cell is excluded", hint="Leave at least one combination to measure."
         )
+    names = dict.fromkeys(name for cell in cells for name in (cell.configuration.name, cell.name))
+    try:
+        campaign.limits.check_configurations(tuple(names))
+    except ValueError as error:
+        raise UsageError(f"campaign: {error}", hint="Name a configuration, or one cell.") from None
     return Plan(
         seed=bench.seed,
         cells=tuple(cells),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from testbed.bench import UntilDescription
-from testbed.results import MessageRecord, Outcome
+from testbed.results import MessageRecord
 
 __all__ = ["precise"]
 
@@ -23,27 +23,33 @@ def precise(
     Args:
         until: which metric, and how well.
         cells: the measured messages of each cell, without warm-up.
-        timeout_s: what a message without an answer counts as, in seconds.
+        timeout_s: when a message without an answer is censored, in seconds.
+
+    Returns:
+        False while there are fewer than ten blocks: too few to know how wide an interval is.
     """
-    return all(
-        precise_enough(values, relative_half_width=until.interval)
-        for values in ([_value(one, until.metric, timeout_s) for one in cell] for cell in cells)
-    )
+    # Here, not above: numpy takes its time, and most runs don't ask.
+    from testbed.analysis.measures import MEASURES
+    from testbed.analysis.statistics import Sample
+    from testbed.analysis.verdicts import precise_enough
 
+    def sample(records: Sequence[MessageRecord]) -> Sample:
+        if until.metric == "energy_median":
+            known = [(one.energy.total_j, False, one.block) for one in records if one.energy]
+        else:
+            known = [
+                (
+                    timeout_s if one.latency_s is None else one.latency_s,
+                    one.latency_s is None,
+                    one.block,
+                )
+                for one in records
+            ]
+        return Sample.of(
+            [value for value, _, _ in known],
+            [censored for _, censored, _ in known],
+            [block or 0 for _, _, block in known],
+        )
 
-def _value(record: MessageRecord, metric: str, timeout_s: float) -> float:
-    if metric == "energy_median":
-        return 0.0 if record.energy is None else record.energy.total_j
-    answered = record.outcome is Outcome.ANSWERED and record.latency_s is not None
-    return record.latency_s if answered and record.latency_s is not None else timeout_s
-
-
-def precise_enough(values: Sequence[float], *, relative_half_width: float) -> bool:
-    """Whether the 95 % interval of the median is as narrow as wanted (order statistics)."""
-    ordered = sorted(values)
-    half = 0.98 * len(ordered) ** 0.5
-    low, high = int(len(ordered) / 2 - half), int(len(ordered) / 2 + half)
-    if low < 0 or high >= len(ordered):
-        return False
-    median = ordered[len(ordered) // 2]
-    return (ordered[high] - ordered[low]) / 2 <= relative_half_width * median
+    statistic = MEASURES[until.metric].statistic
+    return precise_enough(map(sample, cells), statistic, until.interval)

@@ -9,16 +9,14 @@ import typer
 from rich.markup import escape
 
 from testbed.cli.shared import app, print_json, stdout
+from testbed.cli.verdict import BaselinesOption
 from testbed.results import RunDirectory
 
-__all__ = ["BaselinesOption", "JsonOption", "RunsOption"]
+__all__ = ["commands"]
 
 commands = typer.Typer(help="Keep runs to compare later ones with.", no_args_is_help=True)
 app.add_typer(commands, name="baseline")
 
-BaselinesOption = Annotated[
-    Path, typer.Option("--baselines", envvar="TESTBED_BASELINES", help="Folder of baselines.")
-]
 RunsOption = Annotated[
     Path, typer.Option(envvar="TESTBED_RUNS", help="Folder that holds the run directories.")
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,8 +10,8 @@ import typer
 from pydantic import ValidationError
 
 from testbed.bench.source import YamlSource, read_yaml
-from testbed.cli.baseline import BaselinesOption, JsonOption
 from testbed.cli.shared import app, print_json, stdout
+from testbed.cli.verdict import BaselinesOption, JUnitOption, write_junit
 from testbed.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,8 +41,8 @@ def compare(
         ),
     ] = None,
     baselines: BaselinesOption = Path("baselines"),
-    junit: Annotated[Path | None, typer.Option(help="Write a JUnit report there.")] = None,
-    json_output: JsonOption = False,
+    junit: JUnitOption = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Say whether a run is worse than another one, and how sure that is.
 
@@ -54,9 +53,7 @@ def compare(
     from testbed.analysis.comparison import compare as compare_runs
     from testbed.analysis.verdicts import exit_code
     from testbed.report.compared import render_comparison
-    from testbed.report.junit import junit_xml
     from testbed.results.baselines import Baselines, read_measurements
-    from testbed.results.files import write_atomically
 
     shelf = Baselines(baselines)
     reference, _ = read_measurements(first, shelf)
@@ -68,9 +65,7 @@ def compare(
     except ValueError as error:
         raise UsageError(f"--changed: {error}", hint="See testbed compare --help.") from None
     if junit is not None:
-        stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        name = f"{result.second} against {result.first}"
-        write_atomically(junit, junit_xml(name, result.judgements, timestamp=stamp))
+        write_junit(junit, f"{result.second} against {result.first}", result.judgements)
     if json_output:
         print_json(result.to_json())
     else:
@@ -111,7 +106,7 @@ def _described(found: Any, source: YamlSource | None, place: tuple[str, ...]) ->
     from testbed.analysis.limits import LimitsDescription
 
     try:
-        return tuple(LimitsDescription.model_validate(found))
+        return LimitsDescription.model_validate(found).limits()
     except ValidationError as error:
         sentences = []
         for detail in error.errors(include_url=False, include_input=False):

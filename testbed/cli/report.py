@@ -10,6 +10,13 @@ from rich.markup import escape
 
 from testbed.analysis.summary import summarise_run
 from testbed.cli.shared import app, print_json, stdout
+from testbed.cli.verdict import (
+    BaselineOption,
+    BaselinesOption,
+    JUnitOption,
+    Verdict,
+    reference,
+)
 from testbed.report.page import write_report
 from testbed.report.table import render_table
 from testbed.results import RunDirectory
@@ -26,29 +33,27 @@ def report(
     runs: Annotated[
         Path, typer.Option(envvar="TESTBED_RUNS", help="Folder that holds the run directories.")
     ] = Path("runs"),
+    baseline: BaselineOption = None,
+    baselines: BaselinesOption = Path("baselines"),
+    junit: JUnitOption = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
-) -> None:
-    """Print the table of a run from its journal, and write its report again.
+) -> int:
+    """Print the table of a run from its journal, its verdict, and write its report again.
 
     It works on a run that was interrupted or killed, too: its journal holds each message that was
     finished.
     """
-    # Here, not above: numpy takes its time, and other commands don't need it.
-    from testbed.analysis.comparison import savings
-    from testbed.report.compared import render_savings
-    from testbed.results.baselines import measured
-
     directory = RunDirectory.latest(runs) if run is None else RunDirectory.open(run)
     summary = summarise_run(directory.path)
     page = write_report(directory.path)
-    saved = savings(measured(directory))
+    verdict = Verdict(directory, reference(baseline, baselines))
+    verdict.write_junit(junit)
     if json_output:
-        found: dict[str, object] = {"savings": [one.to_json() for one in saved]}
-        found |= {"directory": str(directory.path), "report": str(page)}
-        print_json(summary.to_json() | found)
-        return
+        places = {"directory": str(directory.path), "report": str(page)}
+        print_json(summary.to_json() | verdict.to_json() | places)
+        return verdict.exit_code
     console = stdout()
     console.print(render_table(summary))
-    if saved:
-        console.print(render_savings(saved))
+    verdict.show()
     console.print(f"report: {escape(str(page))}", soft_wrap=True)
+    return verdict.exit_code

@@ -30,6 +30,13 @@ from testbed.campaign import Payloads, load_payloads, run_bench
 from testbed.campaign import Progress as RunProgress
 from testbed.campaign.resuming import check_resumable, interrupted_bench, open_interrupted
 from testbed.cli.shared import INTERRUPTED, app, print_json, stderr, stdout
+from testbed.cli.verdict import (
+    BaselineOption,
+    BaselinesOption,
+    JUnitOption,
+    Verdict,
+    reference,
+)
 from testbed.compression import FeedbackWay, RohcMode
 from testbed.metrics import MetricsServer, RunMetrics
 from testbed.report.page import write_report
@@ -142,6 +149,9 @@ def run(
             "--export-keys", help="Write esp_sa though the secret is not marked as a test secret."
         ),
     ] = False,
+    baseline: BaselineOption = None,
+    baselines: BaselinesOption = Path("baselines"),
+    junit: JUnitOption = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> int:
     """Send a device's messages through a module to an HSE and back, and measure what it costs.
@@ -193,11 +203,24 @@ def run(
     else:
         bench = validate_bench(overrides)
     payloads = load_payloads(bench)
+    before = reference(baseline, baselines)  # a wrong name is told now, not after the run
     if directory is None:
         directory = RunDirectory.create(runs)
     elif goes_on:
         check_resumable(directory, payloads)
-    return _run(bench, payloads, directory, goes_on, metrics_port, export_keys, json_output)
+    interrupted = _run(bench, payloads, directory, goes_on, metrics_port, export_keys)
+    verdict = None if interrupted else Verdict(directory, before)
+    if verdict is not None:
+        verdict.write_junit(junit)
+    _show(directory, verdict, json_output)
+    if verdict is not None:
+        return verdict.exit_code
+    stderr().print(
+        "[bold red]interrupted[/]: the table shows what was done until then; go on with: "
+        f"testbed run --resume {escape(str(directory.path))}",
+        soft_wrap=True,
+    )
+    return INTERRUPTED
 
 
 def _run(
@@ -207,8 +230,8 @@ def _run(
     resume: bool,
     metrics_port: int | None,
     export_keys: bool,
-    json_output: bool,
-) -> int:
+) -> bool:
+    """Carry the run out; whether it was interrupted."""
     timing = bench.timing
     notes = [*payloads.notes, *(one.note for one in bench.matrix if one.note is not None)]
     if timing.kind is TimeKind.VIRTUAL:
@@ -256,15 +279,7 @@ def _run(
         except Exception:
             stderr().print(f"run directory: {escape(str(directory.path))}", soft_wrap=True)
             raise
-    _show(directory, json_output)
-    if interrupted:
-        stderr().print(
-            "[bold red]interrupted[/]: the table shows what was done until then; go on with: "
-            f"testbed run --resume {escape(str(directory.path))}",
-            soft_wrap=True,
-        )
-        return INTERRUPTED
-    return 0
+    return interrupted
 
 
 def _cancel_on_termination() -> None:
@@ -276,14 +291,17 @@ def _cancel_on_termination() -> None:
         loop.add_signal_handler(signal.SIGTERM, task.cancel)
 
 
-def _show(directory: RunDirectory, json_output: bool) -> None:
+def _show(directory: RunDirectory, verdict: Verdict | None, json_output: bool) -> None:
     summary = summarise_run(directory.path)
     report = write_report(directory.path)
     if json_output:
-        print_json(summary.to_json() | {"directory": str(directory.path), "report": str(report)})
+        found = summary.to_json() if verdict is None else summary.to_json() | verdict.to_json()
+        print_json(found | {"directory": str(directory.path), "report": str(report)})
         return
     console = stdout()
     console.print(render_table(summary))
+    if verdict is not None:
+        verdict.show()
     console.print(f"run directory: {escape(str(directory.path))}", soft_wrap=True)
     console.print(f"report:        {escape(str(report))}", soft_wrap=True)
     if directory.esp_sa_path.exists():

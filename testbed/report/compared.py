@@ -38,7 +38,8 @@ def _table(*columns: str, title: str) -> Table:
         pad_edge=False,
     )
     for position, column in enumerate(columns):
-        table.add_column(column, justify="left" if position == 0 else "right", no_wrap=True)
+        first = position == 0
+        table.add_column(column, justify="left" if first else "right", no_wrap=not first)
     return table
 
 
@@ -68,7 +69,7 @@ def render_judgements(judgements: Sequence[Judgement], *, title: str = "Limits")
         title: of the table.
     """
     table = _table("limit", "reference", "run", "verdict", title=title)
-    lines: list[Text] = []
+    reasons: dict[tuple[Grade, str, str], list[str]] = {}
     for name in dict.fromkeys(judgement.configuration for judgement in judgements):
         table.add_row(Text(name, style="bold"))
         for judgement in judgements:
@@ -83,12 +84,15 @@ def render_judgements(judgements: Sequence[Judgement], *, title: str = "Limits")
                 Text(judgement.grade.value, style=style),
             )
             if judgement.grade is not Grade.PASS:
-                lines.append(
-                    Text.assemble(
-                        (judgement.grade.value, style),
-                        f" {name}, {judgement.limit.text}: {judgement.reason}",
-                    )
-                )
+                key = (judgement.grade, judgement.limit.text, judgement.reason)
+                reasons.setdefault(key, []).append(name)
+    lines = [
+        Text.assemble(
+            (grade.value, _STYLES[grade]),
+            f" {names[0] if len(names) == 1 else f'{len(names)} of them'}, {limit}: {reason}",
+        )
+        for (grade, limit, reason), names in reasons.items()
+    ]
     return Group(table, *lines)
 
 
@@ -134,12 +138,12 @@ def render_savings(savings: Sequence[Saving]) -> RenderableType:
         if head != seen:
             seen = head
             blocks = "within blocks" if saving.paired else "not in blocks"
-            where = "all levels" if saving.stratum == "all" else saving.stratum
+            where = "" if saving.stratum == "all" else f", {saving.stratum}"
+            assistance = f", RAI {saving.release_assistance}"
+            if saving.release_assistance in saving.compressed:
+                assistance = ""  # a level of the campaign: the name has it
             lines.append(
-                Text(
-                    f"{saving.compressed}, {where}, RAI {saving.release_assistance}, "
-                    f"n = {saving.messages}, {blocks}"
-                )
+                Text(f"{saving.compressed}{where}{assistance}: n = {saving.messages}, {blocks}")
             )
         what = saving.measure.name.removeprefix("saved_")
         kind = f" ({saving.kind})" if saving.kind else ""
