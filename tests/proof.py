@@ -83,6 +83,16 @@ PROOFS = {
         ("tests/testbed/cli/test_hse_killed.py",),
         {"TESTBED_PROOF_SCALE": "25"},
     ),
+    "aka-attacker": Proof(
+        "10,000 attacks on each message and field of the exchange with AKA, under 30 % loss",
+        ("tests/esp/keying/test_aka_attacker.py",),
+        {"TESTBED_PROOF_SCALE": "20"},
+    ),
+    "aka-sessions": Proof(
+        "10,000 sessions with AKA, crashes and resynchronisations between: no key, no IV repeats",
+        ("tests/esp/keying/test_aka_sessions.py",),
+        {"TESTBED_PROOF_SCALE": "40"},
+    ),
     "wrong-packets": Proof(
         "wrong packets under loss and reordering, without and with the ROHC ICV",
         ("benchmarks/wrong_packets.py",),

@@ -125,6 +125,7 @@ class AkaInitiator:
         "_offers",
         "_request",
         "_request_data",
+        "_resent",
         "_session",
         "failure",
         "refusal",
@@ -167,6 +168,7 @@ class AkaInitiator:
         self._confirms: dict[bytes, bytes] = {}  # by challenge, oldest first
         self._confirmed: list[_Confirmed] = []
         self._last: AkaConfirm | None = None
+        self._resent = False  # the last confirm, since it was made or since the request was
         self._acknowledgement: bytes | None = None
         self._session: Session | None = None
         self.refusal = None
@@ -193,12 +195,16 @@ class AkaInitiator:
         return self._request_data
 
     def resend(self) -> bytes:
-        """What to send again when nothing came: the request, or the last confirm that may succeed.
+        """What to send next when nothing came.
 
-        The confirm then holds the request, for an HSE that had to forget the exchange.
+        Until a challenge was answered the request; then by turns the last confirm, since the
+        acknowledgement may be lost, and the request, since the challenge may not have been the
+        HSE's. The confirm holds the request too, for an HSE that had to forget the exchange.
         """
-        if self._last is None:
+        if self._last is None or self._resent:
+            self._resent = False
             return self._request_data
+        self._resent = True
         return AkaConfirm(
             hse_spi=self._last.hse_spi,
             result=self._last.result,
@@ -291,6 +297,7 @@ class AkaInitiator:
             self.failure = Reason.SYNCHRONISATION_FAILURE
         if confirm.body:
             self._last = confirm
+            self._resent = False
         data = confirm.encode()
         self._confirms[message.encode()] = data
         return data

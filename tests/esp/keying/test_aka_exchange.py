@@ -199,6 +199,19 @@ def test_a_lost_acknowledgement_comes_again_with_the_longer_confirm(world: World
     assert isinstance(ue.handle(lost.reply), Session)
 
 
+def test_what_is_sent_again_is_confirm_and_request_by_turns(world: World) -> None:
+    ue = world.ue()
+    assert [ue.resend() for _ in range(2)] == [ue.request()] * 2
+    handled, confirm = world.until_confirm(ue)
+    longer = confirm[:5] + b"\x81" + confirm[6:] + ue.request()
+    assert [ue.resend() for _ in range(3)] == [longer, ue.request(), longer]
+    assert handled.reply is not None
+    other = replace(AkaChallenge.decode(handled.reply), hse_nonce=bytes(16)).encode()
+    found = ue.handle(other)
+    assert isinstance(found, Reply)
+    assert ue.resend()[6:22] == found.data[6:]
+
+
 def test_the_acknowledgement_is_there_as_long_as_the_session(world: World) -> None:
     ue = world.ue()
     _, confirm = world.until_confirm(ue)
