@@ -91,6 +91,24 @@ def bench(scripted: Any) -> Run:
     return run
 
 
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        ("460111175090234|OK", "READY"),
+        ("OK", "AT+CIMI was answered without digits"),
+        ("ERROR", "AT+CIMI was answered ERROR"),
+        ("+CME ERROR:10", "SIM not inserted"),
+    ],
+)
+def test_the_sim_is_ready_when_it_tells_its_identity(bench: Run, answer: str, state: str) -> None:
+    async def test(b: Bench) -> None:
+        await b.module.start()
+        b.fake.on("AT+CIMI", answer)
+        assert await b.module.sim_state() == state
+
+    bench(test)
+
+
 def test_starting_leaves_the_echo_alone_and_falls_back_on_registration_notices(bench: Run) -> None:
     async def test(b: Bench) -> None:
         identity = await b.module.start()
