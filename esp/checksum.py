@@ -23,18 +23,24 @@ _OFFSET = {6: 16, 17: 6}  # of the checksum in the TCP and the UDP header
 _SMALLEST = {6: 20, 17: 8}
 
 
-def _sum(data: bytes) -> int:
+def _sum(data: bytes, initial: int = 0) -> int:
     """One's complement sum of 16-bit words (RFC 1071), folded to 16 bits, not inverted."""
-    if len(data) & 1:
-        data += b"\0"
-    # 2^16 = 1 modulo 65535, so the whole string taken as one number has the same residue.
+    # 2^16 = 1 modulo 65535, so the whole string taken as one number has the same residue. Only
+    # all zeros sum to zero: the carry makes 65535 of any other multiple.
     number = int.from_bytes(data, "big")
+    if len(data) & 1:
+        number <<= 8
+    number += initial
     return 0 if not number else (number % 0xFFFF or 0xFFFF)
 
 
-def internet_checksum(data: bytes) -> int:
-    """The checksum of RFC 791 and RFC 1071 over octets whose checksum field is zero."""
-    return ~_sum(data) & 0xFFFF
+def internet_checksum(data: bytes, initial: int = 0) -> int:
+    """The checksum of RFC 791 and RFC 1071 over octets whose checksum field is zero.
+
+    ``initial`` is a sum to go on from, not negative. Over octets that include a right checksum the
+    result is 0.
+    """
+    return 0xFFFF - _sum(data, initial)
 
 
 def transport_checksum(source: bytes, destination: bytes, protocol: int, segment: bytes) -> int:
@@ -45,8 +51,8 @@ def transport_checksum(source: bytes, destination: bytes, protocol: int, segment
     """
     if len(source) != len(destination) or len(source) not in (4, 16):
         raise InvalidParameter("addresses are packed, both of 4 or both of 16 octets")
-    size = len(segment).to_bytes(4, "big")
-    value = internet_checksum(source + destination + size + bytes((0, 0, 0, protocol)) + segment)
+    # Both pseudo headers sum to the addresses, the length and the protocol, whatever their layout.
+    value = internet_checksum(source + destination + segment, len(segment) + protocol)
     return 0xFFFF if protocol == 17 and value == 0 else value
 
 

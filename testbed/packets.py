@@ -8,7 +8,6 @@ RFC 791, section 3.1  IPv4 header (options are skipped when read, never written)
 RFC 8200, section 3   IPv6 header; extension headers (section 4) are skipped when read
 RFC 768               UDP header, and the pseudo header of its checksum
 RFC 8200, section 8.1 the pseudo header over IPv6, where a zero checksum is not allowed
-RFC 1071              the Internet checksum
 ====================  =======================================================================
 
 Nothing here checks whether a checksum is right unless it is asked to: captures are full of packets
@@ -22,6 +21,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 
+from esp.checksum import internet_checksum, transport_checksum
 from testbed.errors import TestbedError
 
 __all__ = [
@@ -35,12 +35,10 @@ __all__ = [
     "PacketError",
     "build_udp_datagram",
     "build_udp_packet",
-    "internet_checksum",
     "packed_address",
     "parse_udp_datagram",
     "parse_udp_packet",
     "swap_endpoints",
-    "udp_checksum",
     "udp_checksum_valid",
 ]
 
@@ -144,30 +142,6 @@ class InnerPacket(NamedTuple):
         return self.raw[self.ip_header_bytes : end]
 
 
-def internet_checksum(data: bytes, initial: int = 0) -> int:
-    """The Internet checksum of ``data`` (RFC 1071), ready to be written into a header.
-
-    The sum of 16-bit words in one's complement is the number that the octets spell, modulo 65535:
-    one division in C in place of a loop over the words. The one ambiguity, 0 and 65535 being equal
-    modulo 65535, is settled as the carry would settle it: only all zeros sum to zero.
-
-    Args:
-        data: the octets to sum; an odd last octet counts as the upper half of a word.
-        initial: a sum to go on from (a pseudo header's), as a non-negative number.
-
-    Returns:
-        The complement of the sum, 0 to 0xFFFF. Over data that includes a right checksum it is 0.
-
-    """
-    number = int.from_bytes(data, "big")
-    if len(data) & 1:
-        number <<= 8
-    number += initial
-    if number == 0:
-        return 0xFFFF
-    return 0xFFFF - (number % 0xFFFF or 0xFFFF)
-
-
 @lru_cache(maxsize=1024)
 def _packed_text(address: str) -> bytes:
     return ip_address(address.split("%", 1)[0]).packed
@@ -189,30 +163,12 @@ def packed_address(address: Address) -> bytes:
     return address.packed
 
 
-def udp_checksum(source: bytes, destination: bytes, datagram: bytes) -> int:
-    """The UDP checksum over pseudo header and datagram (RFC 768; RFC 8200 section 8.1).
-
-    Args:
-        source: source address, 4 or 16 octets.
-        destination: destination address, as long as the source.
-        datagram: UDP header and payload, with zero in the place of the checksum.
-
-    Returns:
-        What belongs into the header: never 0, which is sent as 0xFFFF.
-
-    """
-    # Both pseudo headers sum to the addresses, the length and the protocol, whatever their layout.
-    pseudo = len(datagram) + PROTOCOL_UDP
-    return internet_checksum(source + destination + datagram, pseudo) or 0xFFFF
-
-
 def udp_checksum_valid(packet: InnerPacket) -> bool:
     """Whether the UDP checksum of a parsed packet is right; absent over IPv4 counts as right."""
     if packet.checksum == 0:
         return packet.version == 4
-    datagram = packet.datagram
-    pseudo = len(datagram) + PROTOCOL_UDP
-    return internet_checksum(packet.source + packet.destination + datagram, pseudo) == 0
+    found = transport_checksum(packet.source, packet.destination, PROTOCOL_UDP, packet.datagram)
+    return found == 0xFFFF  # zero, which UDP writes so: the sum with a right checksum in it
 
 
 def parse_udp_packet(packet: bytes) -> InnerPacket:
@@ -352,7 +308,8 @@ def build_udp_datagram(
     if not (0 <= source_port <= 0xFFFF and 0 <= destination_port <= 0xFFFF):
         raise ValueError(f"ports {source_port} and {destination_port} must be 0 to 65535")
     ports_and_length = _UDP.pack(source_port, destination_port, length, 0)[:6]
-    checksum = udp_checksum(source, destination, ports_and_length + b"\0\0" + payload)
+    zeroed = ports_and_length + b"\0\0" + payload
+    checksum = transport_checksum(source, destination, PROTOCOL_UDP, zeroed)
     return ports_and_length + _WORD.pack(checksum) + payload
 
 

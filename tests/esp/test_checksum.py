@@ -37,6 +37,17 @@ def test_the_checksum_is_that_of_rfc_1071(data: bytes) -> None:
     assert internet_checksum(data) == by_the_book(data)
 
 
+def test_the_checksum_of_rfc_1071_section_3() -> None:
+    assert internet_checksum(bytes.fromhex("0001f203f4f5f6f7")) == 0xFFFF - 0xDDF2
+
+
+@settings(deadline=None)
+@given(data=st.binary(max_size=100), initial=st.integers(0, 0xFFFFFF))
+def test_a_sum_goes_on_from_an_initial_value(data: bytes, initial: int) -> None:
+    padded = data + b"\0" * (len(data) & 1) + initial.to_bytes(4, "big")
+    assert internet_checksum(data, initial) == by_the_book(padded)
+
+
 def test_the_checksum_of_a_published_ipv4_header_comes_out() -> None:
     header = bytes.fromhex("45000054a6f200004001" + "0000" + "c6336405c0000205")
     assert internet_checksum(header) == 0xE778  # the inner header of RFC 7634 Appendix A
@@ -45,6 +56,11 @@ def test_the_checksum_of_a_published_ipv4_header_comes_out() -> None:
 @pytest.mark.parametrize("data", [b"", b"\0", bytes(20)])
 def test_zeros_sum_to_zero(data: bytes) -> None:
     assert internet_checksum(data) == 0xFFFF
+
+
+@pytest.mark.parametrize("data", [b"\xff\xff", b"\xff\xff\0\0", b"\xff\0\0\xff"])
+def test_zero_and_all_ones_are_told_apart_as_the_carry_would(data: bytes) -> None:
+    assert internet_checksum(data) == by_the_book(data)
 
 
 def udp(payload: bytes, checksum: int = 0) -> bytes:
