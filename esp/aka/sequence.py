@@ -21,6 +21,8 @@ Verification (C.2): with SEQ_MS the highest SEQ in the whole array, one is accep
     SEQ_MS - SEQ < L               if there is such a limit: not too old, whatever its IND
     SEQ > SEQ_MS(IND)              newer than the last one with this IND
 
+Annex C is informative, and operators choose otherwise: all its figures are settings here.
+
 So numbers may arrive out of order as long as each IND's own arrive in order: who takes INDs that
 nobody else takes can't be disturbed.
 """
