@@ -37,7 +37,7 @@ from testbed.bench import RecoveryDescription
 from testbed.campaign.faults import FLOOD_LINES, FLOOD_PAUSE_S, FaultWatch
 from testbed.campaign.radio import RadioWatch
 from testbed.campaign.recovery import Recovery
-from testbed.campaign.sending import SETTLE_TIMEOUT_S
+from testbed.campaign.upkeep import SETTLE_TIMEOUT_S
 from testbed.cli import main
 from testbed.results import FaultRecord, JournalReader, Outcome, RunDirectory, read_journal
 
