@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
+from testbed.analysis.air import AirMeans
 from testbed.analysis.bytes import LayerBytes, LayerMeans
 from testbed.analysis.latency import LatencySummary
+from testbed.analysis.waterfall import StageSummary
 from testbed.results.records import FaultRecord, RunRecord
 
 __all__ = [
@@ -198,6 +200,20 @@ class ConfigurationRow:
     """What ROHC feedback in packets of its own cost; None where there was none."""
     uplink_packets: tuple[tuple[str, int], ...] = ()
     """ROHC packet types sent, with counts, most frequent first."""
+    cell: str | None = None
+    """The campaign's cell that the row is of; none: all messages of the configuration."""
+    blocks: int | None = None
+    """In how many of a campaign's blocks it was; none without a campaign."""
+    warm_up: int = 0
+    """Messages that only warmed up: in the journal, and in no other figure of this row."""
+    stages: StageSummary | None = None
+    """Where the messages' time went; none in a row that was made without it."""
+    air: AirMeans | None = None
+    """Modelled: transport blocks, and outer headers under the network's own ROHC."""
+    setups: int = 0
+    """How often the module was set up otherwise for the cell."""
+    setups_s: float = 0.0
+    """What that took, all in all; no message's time."""
 
     def shown_energy(self, *, answered_only: bool = False) -> EnergyMeans | None:
         """The energy that stands in the table: that of the first meter or model, or None."""
@@ -234,6 +250,19 @@ class ConfigurationRow:
             "energy_per_message": [means.to_json() for means in self.energy],
             "energy_per_answered_message": [means.to_json() for means in self.energy_answered],
             "uplink_rohc_packets": dict(self.uplink_packets),
+            "stages": None if self.stages is None else self.stages.to_json(),
+            "air": None if self.air is None else self.air.to_json(),
+            "warm_up": self.warm_up,
+        } | self._cell_json()
+
+    def _cell_json(self) -> dict[str, object]:
+        if self.blocks is None:
+            return {}
+        return {
+            "cell": self.cell,
+            "blocks": self.blocks,
+            "setups": self.setups,
+            "setups_s": round(self.setups_s, 6),
         }
 
 
@@ -295,6 +324,11 @@ class RunSummary:
     faults: tuple[FaultRecord, ...] = ()
     """What went wrong with the module, in order; each names its configuration."""
 
+    cells: tuple[ConfigurationRow, ...] = ()
+    """One row per cell of a campaign, in the order of the plan; none without a campaign."""
+    stopped: str | None = None
+    """Why a campaign ended before its last block, as the journal's end names it."""
+
     @property
     def messages(self) -> int:
         """Messages over all configurations."""
@@ -316,6 +350,8 @@ class RunSummary:
             "run": self.run.to_dict(),
             "messages": self.messages,
             "configurations": [row.to_json() for row in self.rows],
+            "cells": [row.to_json() for row in self.cells],
+            "stopped": self.stopped,
             "rohc_saving": None if self.rohc_saving is None else self.rohc_saving.to_json(),
             "faults": [fault.to_dict() for fault in self.faults],
             "notes": list(self.notes),

@@ -7,42 +7,33 @@ without its end, or with a torn last line, is summarised and marked.
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from testbed.analysis.bytes import LayerBytes, LayerTally
-from testbed.analysis.latency import computing_time, summarise_latency
-from testbed.analysis.rows import (
-    ConfigurationRow,
-    EnergyMeans,
-    FeedbackSummary,
-    RohcSaving,
-    RunSummary,
-    SessionSummary,
-)
+from testbed.analysis.air import SocketFlow
+from testbed.analysis.rows import ConfigurationRow, RohcSaving, RunSummary
+from testbed.analysis.tally import Tally
 from testbed.clock import TimeKind
 from testbed.results.directory import RunDirectory
 from testbed.results.journal import JournalReader
 from testbed.results.records import (
     EndRecord,
-    EnergyRecord,
     FaultRecord,
     FeedbackRecord,
     MessageRecord,
-    Outcome,
     Record,
+    ResumedRecord,
     RunRecord,
     RunStatus,
     SessionRecord,
+    SetupRecord,
+    Stage,
 )
 
 __all__ = ["summarise", "summarise_journal", "summarise_run"]
 
 PLAIN_TUNNEL = "esp-tunnel"
 """The configuration that ROHC's saving is measured against."""
-
-_ENERGY_PARTS = ("setup_j", "transmit_j", "receive_j", "tail_j", "sleep_j", "total_j")
 
 
 def summarise_run(directory: str | os.PathLike[str]) -> RunSummary:
@@ -91,208 +82,106 @@ def summarise(
     Returns:
         One row per configuration. A journal without messages gives no rows, and no error.
     """
-    run: RunRecord | None = None
-    end: EndRecord | None = None
-    timeout_s: float | None = None
-    virtual = False
-    tallies: dict[str, _Tally] = {}
-    faults: list[FaultRecord] = []
+    reading = _Reading()
     for record in records:
-        match record:
-            case MessageRecord(configuration=name):
-                tallies.setdefault(name, _Tally(name)).add_message(record, timeout_s, virtual)
-            case SessionRecord(configuration=name):
-                tallies.setdefault(name, _Tally(name)).add_session(record)
-            case FeedbackRecord(configuration=name):
-                tallies.setdefault(name, _Tally(name)).feedback.append(record)
-            case FaultRecord():
-                faults.append(record)
-            case RunRecord():
-                run = run or record
-                timeout_s = _timeout(record.settings)
-                virtual = record.time == TimeKind.VIRTUAL  # where work takes no time
-            case EndRecord():
-                end = record
-    if run is None:
-        run = RunRecord()
-    rows = tuple(tally.row() for tally in _in_order(tallies, run.configurations))
-    complete = end is not None and end.status is RunStatus.COMPLETE
-    return RunSummary(
-        status=(RunStatus.COMPLETE if complete else RunStatus.INTERRUPTED).value,
-        rows=rows,
-        rohc_saving=_rohc_saving(rows),
-        notes=(*notes, *_notes(rows, run, end, torn())),
-        run=run,
-        faults=tuple(faults),
-    )
+        reading.add(record)
+    return reading.summary(torn(), notes)
 
+
+class _Reading:
+    """A journal on its way to a summary."""
+
+    def __init__(self) -> None:
+        self._run: RunRecord | None = None
+        self._end: EndRecord | None = None
+        self._timeout_s: float | None = None
+        self._virtual = False
+        self._configurations: dict[str, Tally] = {}
+        self._cells: dict[str, Tally] = {}
+        self._flows: defaultdict[str, SocketFlow] = defaultdict(SocketFlow)
+        self._faults: list[FaultRecord] = []
+
+    def add(self, record: Record) -> None:
+        """Take the next record."""
+        match record:
+            case MessageRecord():
+                outer = self._outer(record)
+                for tally in self._tallies(record.configuration, record.cell):
+                    tally.add_message(record, self._timeout_s, self._virtual, outer)
+            case SessionRecord():
+                for tally in self._tallies(record.configuration, record.cell):
+                    tally.sessions.append(record)
+            case FeedbackRecord():
+                for tally in self._tallies(record.configuration, record.cell):
+                    tally.feedback.append(record)
+            case SetupRecord():
+                if record.cell in self._cells:
+                    self._cells[record.cell].setups.append(record)
+            case FaultRecord():
+                self._faults.append(record)
+            case RunRecord():
+                self._begin(record)
+            case ResumedRecord():
+                self._end = None
+                self._flows.clear()  # new sockets: new flows
+            case EndRecord():
+                self._end = record
+
+    def _begin(self, run: RunRecord) -> None:
+        self._run = run
+        self._timeout_s = _timeout(run.settings)
+        self._virtual = run.time == TimeKind.VIRTUAL  # where work takes no time
+        for cell in run.cells or ():
+            self._cells[cell["name"]] = Tally(cell["configuration"], cell["name"])
+
+    def _tallies(self, configuration: str, cell: str | None) -> Iterator[Tally]:
+        found = self._configurations.get(configuration)
+        if found is None:
+            found = self._configurations[configuration] = Tally(configuration)
+        yield found
+        if cell is not None:
+            if cell not in self._cells:
+                self._cells[cell] = Tally(configuration, cell)
+            yield self._cells[cell]
+
+    def _outer(self, record: MessageRecord) -> tuple[int, int] | None:
+        """Modelled octets of a sent message's outer headers under the network's ROHC."""
+        if record.uplink_bytes is None or Stage.AT_WRITTEN not in record.stages_s:
+            return None
+        return self._flows[record.configuration].uplink(
+            record.uplink_bytes.total, new_connection=Stage.RRC_CONNECTED in record.stages_s
+        )
+
+    def summary(self, torn: bool, notes: Sequence[str]) -> RunSummary:
+        """What was read."""
+        run = self._run or RunRecord()
+        end = self._end
+        rows = tuple(tally.row() for tally in _in_order(self._configurations, run.configurations))
+        complete = end is not None and end.status is RunStatus.COMPLETE
+        return RunSummary(
+            status=(RunStatus.COMPLETE if complete else RunStatus.INTERRUPTED).value,
+            rows=rows,
+            rohc_saving=_rohc_saving(rows),
+            notes=(*notes, *_notes(rows, run, end, torn)),
+            run=run,
+            faults=tuple(self._faults),
+            cells=tuple(tally.row() for tally in self._cells.values()),
+            stopped=None if end is None else end.stopped,
+        )
+
+
+_STOPPED = {
+    "precise-enough": "every cell's figure is known as well as was wanted",
+    "budget-time": "its budget of time is used up",
+    "budget-energy": "its budget of energy is used up",
+    "budget-messages": "its budget of messages is used up",
+}
 
 NOTABLE_COMPUTING = 0.05
 """Computing that takes more than this share of the median latency is noted."""
 
 
-@dataclass(slots=True)
-class _EnergyTally:
-    """The running sums of one meter's or model's figures."""
-
-    messages: int = 0
-    sums: list[float] = field(default_factory=lambda: [0.0] * len(_ENERGY_PARTS))
-    low_j: float | None = 0.0
-    high_j: float | None = 0.0
-    assumed: Counter[str] = field(default_factory=Counter)
-
-    def add(self, energy: EnergyRecord) -> None:
-        self.messages += 1
-        for position, name in enumerate(_ENERGY_PARTS):
-            self.sums[position] += getattr(energy, name)
-        self.low_j = _sum(self.low_j, energy.low_j)
-        self.high_j = _sum(self.high_j, energy.high_j)
-        self.assumed.update(energy.assumed)
-
-    def means(self, kind: str, model: str) -> EnergyMeans:
-        number = self.messages
-        parts = zip(_ENERGY_PARTS, self.sums, strict=True)
-        return EnergyMeans(
-            kind=kind,
-            model=model,
-            messages=number,
-            low_j=None if self.low_j is None else self.low_j / number,
-            high_j=None if self.high_j is None else self.high_j / number,
-            assumed=_by_frequency(self.assumed),
-            **{name: total / number for name, total in parts},
-        )
-
-
-@dataclass(slots=True)
-class _Tally:
-    """The running sums of one configuration."""
-
-    configuration: str
-    security: str = ""
-    compression: str = ""
-    outcomes: Counter[Outcome] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-    packets: Counter[str] = field(default_factory=Counter)
-    answered_s: list[float] = field(default_factory=list)
-    censored_at_s: list[float | None] = field(default_factory=list)
-    computing_s: float = 0.0
-    computed: int = 0
-    first_uplink: LayerBytes | None = None
-    later_uplink: LayerTally = field(default_factory=LayerTally)
-    downlink: LayerTally = field(default_factory=LayerTally)
-    sessions: list[SessionRecord] = field(default_factory=list)
-    feedback: list[FeedbackRecord] = field(default_factory=list)
-    energy: dict[tuple[str, str], _EnergyTally] = field(default_factory=dict)
-    energy_answered: dict[tuple[str, str], _EnergyTally] = field(default_factory=dict)
-
-    def add_session(self, record: SessionRecord) -> None:
-        self.sessions.append(record)
-
-    def add_message(self, record: MessageRecord, timeout_s: float | None, virtual: bool) -> None:
-        self.security, self.compression = record.security, record.compression
-        self.outcomes[record.outcome] += 1
-        if record.latency_s is not None:
-            self.answered_s.append(record.latency_s)
-            computing_s = None if virtual else computing_time(record.stages_s)
-            if computing_s is not None:
-                self.computing_s += computing_s
-                self.computed += 1
-        else:
-            self.censored_at_s.append(timeout_s)
-            self.reasons[record.reason or record.outcome.value] += 1
-        if record.uplink_bytes is not None:
-            if self.first_uplink is None:
-                self.first_uplink = record.uplink_bytes
-            else:
-                self.later_uplink.add(record.uplink_bytes)
-        if record.downlink_bytes is not None:
-            self.downlink.add(record.downlink_bytes)
-        if record.uplink_packet is not None:
-            self.packets[record.uplink_packet] += 1
-        if record.energy is not None:
-            source = (record.energy.kind, record.energy.model)
-            self.energy.setdefault(source, _EnergyTally()).add(record.energy)
-            if record.outcome is Outcome.ANSWERED:
-                self.energy_answered.setdefault(source, _EnergyTally()).add(record.energy)
-
-    def row(self) -> ConfigurationRow:
-        return ConfigurationRow(
-            configuration=self.configuration,
-            security=self.security,
-            compression=self.compression,
-            messages=self.outcomes.total(),
-            answered=self.outcomes[Outcome.ANSWERED],
-            lost=self.outcomes[Outcome.LOST],
-            failed=self.outcomes[Outcome.FAILED],
-            reasons=_by_frequency(self.reasons),
-            latency=summarise_latency(self.answered_s, self.censored_at_s),
-            computing_s=self.computing_s / self.computed if self.computed else None,
-            uplink=self.later_uplink.means(*([self.first_uplink] if self.first_uplink else [])),
-            later_uplink=self.later_uplink.means(),
-            first_uplink=self.first_uplink,
-            downlink=self.downlink.means(),
-            session=_session(self.sessions),
-            feedback=_feedback(self.feedback),
-            energy=_energy(self.energy),
-            energy_answered=_energy(self.energy_answered),
-            uplink_packets=_by_frequency(self.packets),
-        )
-
-
-def _energy(tallies: Mapping[tuple[str, str], _EnergyTally]) -> tuple[EnergyMeans, ...]:
-    return tuple(tally.means(kind, model) for (kind, model), tally in tallies.items())
-
-
-def _session(records: Sequence[SessionRecord]) -> SessionSummary | None:
-    if not records:
-        return None
-    keyed = [record for record in records if record.failure is None]
-    rekeyings = [record for record in records if record.reason is not None]
-    kinds = [record.energy.kind for record in records if record.energy is not None]
-    return SessionSummary(
-        sessions=len(keyed),
-        attempts=sum(record.attempts for record in records),
-        bytes_up=sum(record.bytes_up for record in records),
-        bytes_down=sum(record.bytes_down for record in records),
-        setup_s=_mean_setup(keyed),
-        rekeyings=sum(1 for record in rekeyings if record.failure is None),
-        rekey_reasons=dict(Counter(record.reason for record in rekeyings if record.reason)),
-        rekey_bytes_up=sum(record.bytes_up for record in rekeyings),
-        rekey_bytes_down=sum(record.bytes_down for record in rekeyings),
-        rekey_s=_mean_setup([record for record in rekeyings if record.failure is None]),
-        rekey_energy_j=_joules(rekeyings),
-        failed=len(records) - len(keyed),
-        energy_j=_joules(records),
-        energy_kind=kinds[0] if kinds else None,
-    )
-
-
-def _mean_setup(records: Sequence[SessionRecord]) -> float | None:
-    return sum(record.setup_s for record in records) / len(records) if records else None
-
-
-def _joules(records: Sequence[SessionRecord]) -> float | None:
-    energy = [record.energy.total_j for record in records if record.energy is not None]
-    return sum(energy) if energy else None
-
-
-def _feedback(records: Sequence[FeedbackRecord]) -> FeedbackSummary | None:
-    if not records:
-        return None
-    up = [record.uplink_bytes.total for record in records if record.uplink_bytes]
-    down = [record.downlink_bytes.total for record in records if record.downlink_bytes]
-    energy = [record.energy for record in records if record.energy]
-    return FeedbackSummary(
-        packets_up=len(up),
-        packets_down=len(down),
-        bytes_up=sum(up),
-        bytes_down=sum(down),
-        energy_j=sum(one.total_j for one in energy) if energy else None,
-        energy_kind=energy[0].kind if energy else None,
-    )
-
-
-def _in_order(tallies: Mapping[str, _Tally], names: Sequence[str]) -> list[_Tally]:
+def _in_order(tallies: Mapping[str, Tally], names: Sequence[str]) -> list[Tally]:
     """As the run names its configurations; those it does not name follow as they appeared."""
     ordered = [tallies[name] for name in names if name in tallies]
     return ordered + [tally for name, tally in tallies.items() if name not in names]
@@ -301,13 +190,18 @@ def _in_order(tallies: Mapping[str, _Tally], names: Sequence[str]) -> list[_Tall
 def _notes(
     rows: Sequence[ConfigurationRow], run: RunRecord, end: EndRecord | None, torn: bool
 ) -> Iterable[str]:
-    messages = sum(row.messages for row in rows)
-    planned = run.messages * len(run.configurations)
+    messages = sum(row.messages + row.warm_up for row in rows)
+    planned = run.messages * len(run.cells or run.configurations)
     progress = f"{messages} of {planned} messages" if planned else f"{messages} messages"
     if end is None:
         yield f"No end record: the run was killed, or still runs. The journal has {progress}."
     elif end.status is not RunStatus.COMPLETE:
         yield f"The run was interrupted after {progress}."
+    elif end.stopped is not None:
+        yield f"The campaign ended after {progress}: {_STOPPED.get(end.stopped, end.stopped)}."
+    warm_up = sum(row.warm_up for row in rows)
+    if warm_up:
+        yield f"{warm_up} messages only warmed their cells up: they are in no figure."
     if torn:
         yield "The journal's last line was not written whole and is dropped."
     for row in rows:
@@ -370,18 +264,9 @@ def _rohc_saving(rows: Sequence[ConfigurationRow]) -> RohcSaving | None:
     )
 
 
-def _sum(one: float | None, other: float | None) -> float | None:
-    """The sum, unless one is not known: then neither is the sum."""
-    return None if one is None or other is None else one + other
-
-
 def _timeout(settings: Mapping[str, object]) -> float | None:
     """How long the run waits for an answer: ``answer_timeout_s`` of the run record's settings."""
     value = settings.get("answer_timeout_s", settings.get("timeout_s"))
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value)
-
-
-def _by_frequency(counts: Counter[str]) -> tuple[tuple[str, int], ...]:
-    return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
