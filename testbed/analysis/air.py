@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 import rohc
+from esp.checksum import internet_checksum
 from firmware_bridge.virtual import COVERAGE_LEVELS, NAS_OVERHEAD_BYTES, uplink_blocks
-from testbed.packets import internet_checksum
 
 __all__ = ["AirMeans", "AirTally", "OuterShadow", "SocketFlow", "npusch_blocks"]
 
