@@ -76,9 +76,9 @@ def test_a_module_that_failed_has_lines_of_its_own_and_each_fault_a_note(
     assert max(len(row) for row in text.splitlines()) <= 80
     notes = foot_notes(summary)
     for note in (
-        "esp-tunnel: module rebooted at 0:01:02.5, after message 1; away 5.50 s.",
-        "esp-tunnel: module rebooted at 1:10:02.5, after message 70; did not come back.",
-        "none: module silent at 0:00:00.0; not brought back.",
+        "esp-tunnel: module failed at 0:01:02.5 (rebooted), after message 1; away 5.50 s.",
+        "esp-tunnel: module failed at 1:10:02.5 (rebooted), after message 70; did not come back.",
+        "none: module failed at 0:00:00.0 (silent); not brought back.",
     ):
         assert note in notes
     assert [one["fault"] for one in summary.to_json()["faults"]] == ["rebooted"] * 3 + ["silent"]
@@ -89,7 +89,7 @@ def test_of_many_faults_the_notes_tell_some_and_how_many_more_there_are(
 ) -> None:
     many = [fault(number, recovered_s=1.0) for number in range(SHOWN_FAULTS + 3)]
     notes = foot_notes(summarise([*sample.records(), *many]))
-    assert sum("module rebooted" in note for note in notes) == SHOWN_FAULTS
+    assert sum("(rebooted)" in note for note in notes) == SHOWN_FAULTS
     assert "3 more faults are in the journal." in notes
 
 
