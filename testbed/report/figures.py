@@ -51,7 +51,8 @@ def fault(record: FaultRecord) -> str:
     """One sentence on what went wrong with the module."""
     after = "" if record.after is None else f", after message {record.after}"
     where = f"{record.configuration}: " if record.configuration else ""
-    return f"{where}module failed at {clock(record.noticed_at_s)} ({record.fault}){after}; {away(record)}."
+    what = f"{where}module failed at {clock(record.noticed_at_s)} ({record.fault}){after}"
+    return f"{what}; {away(record)}."
 
 
 def away(record: FaultRecord) -> str:
