@@ -16,6 +16,7 @@ from rich.text import Text
 from testbed.analysis.bytes import LAYERS, Layer, LayerMeans
 from testbed.analysis.rows import ConfigurationRow, EnergyMeans, RunSummary, SessionSummary
 from testbed.report import figures
+from testbed.report.cells import render_cells
 from testbed.results.records import FaultRecord
 
 __all__ = ["foot_notes", "render_table"]
@@ -36,9 +37,12 @@ def render_table(summary: RunSummary) -> Table:
         A table to print on a rich console; its values are those of ``summary.to_json()``.
     """
     rows = summary.rows
+    caption = "\n".join(f"* {note}" for note in foot_notes(summary))
+    if summary.cells:
+        return render_cells(summary, title=_title(summary), caption=caption)
     table = Table(
         title=Text(_title(summary), style="bold"),
-        caption=Text("\n".join(f"* {note}" for note in foot_notes(summary))),
+        caption=Text(caption),
         box=box.SIMPLE_HEAD,
         title_justify="left",
         caption_justify="left",
