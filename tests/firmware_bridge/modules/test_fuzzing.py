@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from firmware_bridge.modules.quectel_lines import (
 
 DATA = Path(__file__).parents[2] / "data" / "at"
 EXAMPLES = int(os.environ.get("AT_FUZZ_EXAMPLES", "60"))
+LINES = 60
+"""Of one mangled exchange."""
 FUZZ = settings(
     max_examples=EXAMPLES,
     deadline=None,
@@ -81,10 +84,13 @@ def mangled(line: bytes, source: random.Random) -> bytes:
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 @FUZZ
 @given(seed=st.integers(0, 2**32))
-def test_mangled_exchanges_give_the_same_events_in_any_pieces(family: str, seed: int) -> None:
+def test_mangled_exchanges_give_the_same_events_in_any_pieces(
+    record_property: Callable[[str, int], None], family: str, seed: int
+) -> None:
     source = random.Random(seed)
     known = lines(family)
-    wire = b"".join(mangled(source.choice(known), source) for _ in range(60))
+    wire = b"".join(mangled(source.choice(known), source) for _ in range(LINES))
+    record_property("figure: mangled lines", LINES)
     syntax = driver(family).FAMILY.syntax()  # type: ignore[attr-defined]
     whole = Digester(syntax).feed(wire)
     pieces = Digester(syntax)
@@ -102,8 +108,14 @@ def test_mangled_exchanges_give_the_same_events_in_any_pieces(family: str, seed:
 @FUZZ
 @given(seed=st.integers(0, 2**32))
 def test_a_driver_among_mangled_lines_raises_only_what_it_documents(
-    scripted: Any, caplog: pytest.LogCaptureFixture, family: str, mode: Any, seed: int
+    scripted: Any,
+    caplog: pytest.LogCaptureFixture,
+    record_property: Callable[[str, int], None],
+    family: str,
+    mode: Any,
+    seed: int,
 ) -> None:
+    record_property("figure: drivers among mangled lines", 1)
     source = random.Random(seed)
     known = lines(family)
 
