@@ -12,6 +12,7 @@ The shelves::
     hierarchy      from CK and IK to K_e2m, which takes the place of the hello's secret
     messages       the messages of the hello as octets
     aka_messages   those of the exchange with AKA
+    aka_proof      what its two sides make of CK and IK
     rohc_channel   what it negotiates about ROHC
     session        what a finished exchange gives
     initiator      the UE's side of the hello; aka_initiator that with AKA

@@ -22,7 +22,7 @@ from __future__ import annotations
 import hmac
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from esp.aka.records import AkaAnswer, AkaMacFailure, AkaSuccess
 from esp.errors import (
@@ -41,15 +41,9 @@ from esp.keying.aka_messages import (
     AkaRequest,
     Result,
 )
-from esp.keying.hierarchy import Hierarchy, k_e2m
+from esp.keying.aka_proof import AkaProof
+from esp.keying.hierarchy import Hierarchy
 from esp.keying.initiator import draw_spi, notice_error
-from esp.keying.kdf import (
-    Direction,
-    KeyAgreement,
-    SessionBinding,
-    authentication_code,
-    authentication_key,
-)
 from esp.keying.messages import (
     MAXIMUM_OFFERS,
     NONCE_BYTES,
@@ -60,7 +54,7 @@ from esp.keying.messages import (
     message_type,
 )
 from esp.keying.rohc_channel import RohcChannel
-from esp.keying.session import Session, derive_session
+from esp.keying.session import Session
 
 __all__ = ["MAXIMUM_CHALLENGES", "AkaInitiator", "Challenge", "Reply"]
 
@@ -88,15 +82,6 @@ class Reply:
 
     data: bytes = field(repr=False)
     """The message, without the non-ESP marker."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Confirmed:
-    """A challenge that was answered with keys: the session, if the HSE acknowledges."""
-
-    challenge: AkaChallenge
-    confirm: bytes
-    key: bytes = field(repr=False)
 
 
 class AkaInitiator:
@@ -166,7 +151,7 @@ class AkaInitiator:
         self._hierarchy = hierarchy or Hierarchy()
         self._answers: dict[bytes, AkaAnswer | None] = {}  # by RAND and AUTN; None while asked
         self._confirms: dict[bytes, bytes] = {}  # by challenge, oldest first
-        self._confirmed: list[_Confirmed] = []
+        self._confirmed: list[tuple[AkaProof, bytes]] = []  # each with its confirm
         self._last: AkaConfirm | None = None
         self._resent = False  # the last confirm, since it was made or since the request was
         self._acknowledgement: bytes | None = None
@@ -205,12 +190,7 @@ class AkaInitiator:
             self._resent = False
             return self._request_data
         self._resent = True
-        return AkaConfirm(
-            hse_spi=self._last.hse_spi,
-            result=self._last.result,
-            body=self._last.body,
-            request=self._request_data,
-        ).encode()
+        return replace(self._last, request=self._request_data).encode()
 
     def handle(self, data: bytes) -> Challenge | Reply | Session:
         """Take what came back.
@@ -303,57 +283,30 @@ class AkaInitiator:
         return data
 
     def _proof(self, message: AkaChallenge, answer: AkaSuccess) -> AkaConfirm:
-        identity = self._request.identity
-        hierarchy = self._hierarchy
-        key = k_e2m(
-            hierarchy,
-            answer.ck,
-            answer.ik,
-            rand=message.rand,
-            autn=message.autn,
-            identity=identity,
+        proof = AkaProof(
+            self._hierarchy,
+            self._request,
+            self._request_data,
+            message,
+            ck=answer.ck,
+            ik=answer.ik,
         )
-        head = AkaConfirm(hse_spi=message.hse_spi, result=Result.ANSWERED).head
-        mac_key = authentication_key(
-            key, identity, Direction.UPLINK, hierarchy.derivation, KeyAgreement.AKA
-        )
-        text = self._request_data + message.encode() + head + answer.res
-        confirm = AkaConfirm(
-            hse_spi=message.hse_spi,
-            result=Result.ANSWERED,
-            body=authentication_code(mac_key, text),
-        )
-        self._confirmed.append(_Confirmed(challenge=message, confirm=confirm.encode(), key=key))
+        confirm = AkaConfirm(hse_spi=message.hse_spi, result=Result.ANSWERED)
+        confirm = replace(confirm, body=proof.confirm_code(confirm.head, answer.res))
+        self._confirmed.append((proof, confirm.encode()))
         return confirm
 
     def _acknowledged(self, data: bytes) -> Session:
         acknowledgement = AkaAcknowledgement.decode(data)
-        request = self._request
-        if acknowledgement.ue_spi != request.ue_spi:
+        if acknowledgement.ue_spi != self._request.ue_spi:
             raise UnexpectedMessage("an acknowledgement of another exchange")
-        settings = self._hierarchy.derivation
-        for one in self._confirmed:
-            mac_key = authentication_key(
-                one.key, request.identity, Direction.DOWNLINK, settings, KeyAgreement.AKA
-            )
-            text = self._request_data + one.challenge.encode() + one.confirm
-            if hmac.compare_digest(authentication_code(mac_key, text), acknowledgement.mac):
+        for proof, confirm in self._confirmed:
+            if hmac.compare_digest(proof.acknowledgement_code(confirm), acknowledgement.mac):
                 break
         else:
             raise AuthenticationFailed("the acknowledgement does not verify")
-        challenge = one.challenge
-        binding = SessionBinding(
-            identity=request.identity,
-            proposal=challenge.proposal,
-            ue_spi=request.ue_spi,
-            hse_spi=challenge.hse_spi,
-            ue_nonce=request.ue_nonce,
-            hse_nonce=challenge.hse_nonce,
-            key_agreement=KeyAgreement.AKA,
-            rohc=b"" if challenge.rohc is None else challenge.rohc.encode(),
-        )
-        offer = self._offers[challenge.proposal]
-        self._session = derive_session(one.key, binding, offer, at_ue=True, settings=settings)
+        offer = self._offers[proof.challenge.proposal]
+        self._session = proof.session(offer, at_ue=True)
         self._acknowledgement = data
         self._answers.clear()
         self._confirmed.clear()

@@ -31,6 +31,7 @@ import hmac
 import os
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 
 from esp.aka.records import AuthenticationVector
 from esp.errors import (
@@ -50,18 +51,12 @@ from esp.keying.aka_messages import (
     AkaRequest,
     Result,
 )
-from esp.keying.hierarchy import Hierarchy, k_e2m
-from esp.keying.kdf import (
-    Direction,
-    KeyAgreement,
-    SessionBinding,
-    authentication_code,
-    authentication_key,
-)
+from esp.keying.aka_proof import AkaProof
+from esp.keying.hierarchy import Hierarchy
 from esp.keying.messages import NONCE_BYTES, Offer, message_type
 from esp.keying.responder import any_offer, choose
 from esp.keying.rohc_channel import RohcChannel
-from esp.keying.session import Session, derive_session
+from esp.keying.session import Session
 from esp.keying.table import Handled, Limits, NoticeBudget, SessionTable, VectorWanted
 
 __all__ = ["AkaResponder", "VectorOutcome"]
@@ -84,9 +79,9 @@ class _Open:
 
 
 class _Exchange:
-    """A challenge that went out."""
+    """A challenge that went out, or two of them after a synchronisation failure."""
 
-    __slots__ = ("auts", "challenge", "data", "done", "expires_at", "offer", "request", "vector")
+    __slots__ = ("auts", "data", "done", "expires_at", "offer", "request", "tries")
 
     def __init__(
         self,
@@ -100,11 +95,27 @@ class _Exchange:
         self.data = data
         self.request = request
         self.offer = offer
-        self.challenge = challenge
-        self.vector = vector
+        self.tries = [(challenge, vector)]  # all that a confirm may answer, the last one last
         self.expires_at = expires_at
         self.auts = b""  # what this exchange was synchronised with
         self.done = False  # it made its session, and must never make it again
+
+    @property
+    def challenge(self) -> AkaChallenge:
+        """The last challenge."""
+        return self.tries[-1][0]
+
+    @property
+    def vector(self) -> AuthenticationVector:
+        """The vector in it."""
+        return self.tries[-1][1]
+
+    def challenge_again(self, vector: AuthenticationVector, auts: bytes) -> bytes:
+        """The next challenge, after this synchronisation failure."""
+        self.auts = auts
+        challenge = replace(self.challenge, rand=vector.rand, autn=vector.autn)
+        self.tries.append((challenge, vector))
+        return challenge.encode()
 
 
 class _Wait:
@@ -239,7 +250,7 @@ class AkaResponder:
         self._open.pop(identity, None)
         self._open[identity] = _Open(outcome, now + self._limits.vector_s)
         if wait.exchange is not None:
-            challenge = self._challenge_again(wait.exchange, outcome, wait.auts)
+            challenge = wait.exchange.challenge_again(outcome, wait.auts)
             return Handled(reply=challenge, dropped=expired)
         try:
             return self._challenge(wait.data, request, outcome, now, expired)
@@ -408,39 +419,26 @@ class AkaResponder:
     ) -> Handled:
         if exchange.done:
             raise UnexpectedMessage("this exchange is over")
-        request, challenge, vector = exchange.request, exchange.challenge, exchange.vector
-        identity = request.identity
-        hierarchy = self._hierarchy
-        settings = hierarchy.derivation
-        key = k_e2m(
-            hierarchy,
-            vector.ck,
-            vector.ik,
-            rand=vector.rand,
-            autn=vector.autn,
-            identity=identity,
-        )
-        transcript = exchange.data + challenge.encode()
-        uplink = authentication_key(key, identity, Direction.UPLINK, settings, KeyAgreement.AKA)
-        expected = authentication_code(uplink, transcript + confirm.head + vector.xres)
-        if not hmac.compare_digest(expected, confirm.body):
+        for challenge, vector in exchange.tries:
+            proof = AkaProof(
+                self._hierarchy,
+                exchange.request,
+                exchange.data,
+                challenge,
+                ck=vector.ck,
+                ik=vector.ik,
+            )
+            expected = proof.confirm_code(confirm.head, vector.xres)
+            if hmac.compare_digest(expected, confirm.body):
+                break
+        else:
             raise AuthenticationFailed("the confirm does not verify")
+        identity = exchange.request.identity
         crowded_out = self.sessions.make_room(identity)
-        downlink = authentication_key(key, identity, Direction.DOWNLINK, settings, KeyAgreement.AKA)
         acknowledgement = AkaAcknowledgement(
-            ue_spi=request.ue_spi, mac=authentication_code(downlink, transcript + message)
+            ue_spi=challenge.ue_spi, mac=proof.acknowledgement_code(message)
         ).encode()
-        binding = SessionBinding(
-            identity=identity,
-            proposal=challenge.proposal,
-            ue_spi=request.ue_spi,
-            hse_spi=challenge.hse_spi,
-            ue_nonce=request.ue_nonce,
-            hse_nonce=challenge.hse_nonce,
-            key_agreement=KeyAgreement.AKA,
-            rohc=b"" if challenge.rohc is None else challenge.rohc.encode(),
-        )
-        session = derive_session(key, binding, exchange.offer, at_ue=False, settings=settings)
+        session = proof.session(exchange.offer, at_ue=False)
         self.sessions.add(session, message=message, reply=acknowledgement, now=now)
         exchange.done = True
         current = self._open.get(identity)
@@ -454,6 +452,8 @@ class AkaResponder:
     ) -> Handled:
         """The USIM says that the vector's SQN is not fresh."""
         identity = exchange.request.identity
+        if exchange.done:
+            raise UnexpectedMessage("this exchange is over")
         if auts == exchange.auts:
             return Handled(reply=exchange.challenge.encode(), dropped=expired)
         if exchange.auts:
@@ -465,28 +465,11 @@ class AkaResponder:
             raise UnexpectedMessage("a synchronisation failure of an exchange that is over")
         if current.vector is not exchange.vector:
             # Another exchange of this identity was faster: its vector serves this one too.
-            challenge = self._challenge_again(exchange, current.vector, auts)
+            challenge = exchange.challenge_again(current.vector, auts)
             return Handled(reply=challenge, reason=Reason.SYNCHRONISATION_FAILURE, dropped=expired)
         until = now + self._limits.waiting_s
         wanted = self._want(_Wait(exchange.data, exchange.request, until, exchange, auts))
         return Handled(wanted=wanted, reason=Reason.SYNCHRONISATION_FAILURE, dropped=expired)
-
-    def _challenge_again(
-        self, exchange: _Exchange, vector: AuthenticationVector, auts: bytes
-    ) -> bytes:
-        old = exchange.challenge
-        exchange.vector = vector
-        exchange.auts = auts
-        exchange.challenge = AkaChallenge(
-            ue_spi=old.ue_spi,
-            hse_spi=old.hse_spi,
-            hse_nonce=old.hse_nonce,
-            rand=vector.rand,
-            autn=vector.autn,
-            proposal=old.proposal,
-            rohc=old.rohc,
-        )
-        return exchange.challenge.encode()
 
     # -- shared ------------------------------------------------------------------------------
 

@@ -234,6 +234,25 @@ def test_a_flood_under_its_identity_does_not_lock_a_ue_out(world: World, flood: 
     assert len(world.source.given) == (2 if flood else 1)
 
 
+def test_a_forged_synchronisation_failure_ends_no_exchange_when_its_vector_was_replaced(
+    new_world: Worlds,
+) -> None:
+    world = new_world(limits=Limits(vector_s=10.0))
+    ue = world.ue()
+    _, confirm = world.until_confirm(ue, 0.0)
+    world.hse.handle(world.ue().request(), 20.0)
+    assert len(world.source.given) == 2
+    forged = world.hse.handle(confirm[:5] + b"\2" + bytes(14), 21.0)
+    assert forged.reply is not None
+    assert forged.reply[25:41] == world.source.given[1].rand
+    handled = world.hse.handle(confirm, 22.0)
+    assert handled.session is not None
+    assert handled.reply is not None
+    assert isinstance(ue.handle(handled.reply), Session)
+    after = world.hse.handle(confirm[:5] + b"\2" + bytes(14), 23.0)
+    assert after.reason is Reason.UNEXPECTED_MESSAGE
+
+
 def test_confirms_with_a_request_make_no_state_unless_they_verify(world: World) -> None:
     for n in range(300):
         ue = world.ue()
