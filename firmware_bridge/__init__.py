@@ -4,7 +4,10 @@
     line/     ports by address, the asyncio transport, who holds a port
     at/       sans-IO parser of AT dialects, the engine, the AT log
     modules/  the driver contract and one driver per family
-    virtual/  the same families seen from the other end of the line
+    usim/     AUTHENTICATE through whatever module is on the line, or in software
+    virtual/  the same families and a USIM, seen from the other end of the line
+    aka       what an authentication ends in
+    masking   what no log and no error shows
 
 `modules` and `virtual` do not know each other. This package needs nothing else of the project.
 
@@ -34,6 +37,10 @@ from firmware_bridge.errors import (
     SocketLost,
     UnexpectedAnswer,
     UnknownFamily,
+    UsimBusy,
+    UsimError,
+    UsimRefused,
+    UsimUnreachable,
 )
 from firmware_bridge.line import Line, MemoryLine, PortInfo, available_ports, open_port
 from firmware_bridge.modules.contract import DatagramSocket, Module, ModuleOptions
@@ -125,6 +132,10 @@ __all__ = [
     "UnexpectedAnswer",
     "UnknownEvent",
     "UnknownFamily",
+    "UsimBusy",
+    "UsimError",
+    "UsimRefused",
+    "UsimUnreachable",
     "available_ports",
     "driver",
     "families",

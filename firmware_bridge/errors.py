@@ -12,6 +12,10 @@
      ├─ CommandFailed              the module answered ERROR, +CME ERROR, SEND FAIL, ...
      ├─ UnexpectedAnswer           the module answered something that can't be read
      ├─ SimNotReady                no SIM, PIN needed, SIM broken
+     ├─ UsimError                  the USIM does not authenticate
+     │   ├─ UsimUnreachable        no command of this module leads to it
+     │   ├─ UsimBusy               the card stayed busy
+     │   └─ UsimRefused            the card answered a status word that is a refusal
      ├─ Detached                   the operation needs a registered module
      │   └─ RegistrationDenied     the network refused the module
      ├─ SocketLost                 the module no longer has this socket
@@ -20,11 +24,15 @@
      └─ UnknownFamily              no driver of that name (also a LookupError)
 
 Local mistakes of the caller (a port number of 70,000, a negative time) are plain `ValueError`.
+
+No error shows an identity whole, nor an APDU's body: sentences and attributes are masked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from firmware_bridge.masking import carries_apdu, mask_digits, mask_secrets
 
 __all__ = [
     "CommandFailed",
@@ -45,18 +53,22 @@ __all__ = [
     "SocketLost",
     "UnexpectedAnswer",
     "UnknownFamily",
+    "UsimBusy",
+    "UsimError",
+    "UsimRefused",
+    "UsimUnreachable",
 ]
 
 
 class ModuleError(Exception):
     """Root of everything that `firmware_bridge` raises about ports and modules.
 
-    `str()` is one sentence of what happened; `hint` is one sentence of what to do next, "" if
-    there is nothing better than to read the sentence.
+    `str()` is one sentence of what happened, with nothing secret in it; `hint` is one sentence of
+    what to do next, "" if there is nothing better than to read the sentence.
     """
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
+        super().__init__(mask_secrets(message))
         self.hint = hint
 
 
@@ -126,12 +138,12 @@ class ModuleTimeout(ModuleError, TimeoutError):
     def __init__(
         self, command: str, waited_s: float, *, seen: Sequence[str] = (), hint: str = ""
     ) -> None:
-        self.command = command
+        self.command = mask_secrets(command)
         self.waited_s = waited_s
-        self.seen = tuple(seen)
+        self.seen = tuple(_told(command, line) for line in seen)
         got = f"; it said {' | '.join(self.seen)}" if self.seen else ""
         super().__init__(
-            f"no final answer to {command} within {round(waited_s, 1):g} s{got}", hint=hint
+            f"no final answer to {self.command} within {round(waited_s, 1):g} s{got}", hint=hint
         )
 
 
@@ -148,7 +160,8 @@ class ModuleSilent(ModuleTimeout):
         self.address = address
         where = f" on {address}" if address else ""
         self.args = (
-            f"the module{where} is silent: no answer to {command} within {round(waited_s, 1):g} s",
+            f"the module{where} is silent: no answer to {self.command} within "
+            f"{round(waited_s, 1):g} s",
         )
 
 
@@ -159,7 +172,7 @@ class ModuleRebooted(ModuleError):
     """
 
     def __init__(self, command: str, banner: str) -> None:
-        self.command = command
+        self.command = mask_secrets(command)
         self.banner = banner
         super().__init__(
             f"the module rebooted during {command} ({banner!r})",
@@ -178,8 +191,8 @@ class CommandFailed(ModuleError):
     def __init__(
         self, command: str, text: str, code: int | None = None, *, meaning: str = "", hint: str = ""
     ) -> None:
-        self.command = command
-        self.text = text
+        self.command = mask_secrets(command)
+        self.text = mask_secrets(text)
         self.code = code
         self.meaning = meaning
         said = f" ({meaning})" if meaning else ""
@@ -190,10 +203,10 @@ class UnexpectedAnswer(ModuleError):
     """The answer came but can't be read. `command`, `answer`."""
 
     def __init__(self, command: str, answer: str, expected: str) -> None:
-        self.command = command
-        self.answer = answer
+        self.command = mask_secrets(command)
+        self.answer = _told(command, answer)
         super().__init__(
-            f"the answer to {command} can't be read: {answer!r}, expected {expected}",
+            f"the answer to {self.command} can't be read: {self.answer!r}, expected {expected}",
             hint="record the exchange with the AT log: this firmware speaks differently",
         )
 
@@ -209,6 +222,44 @@ class SimNotReady(ModuleError):
             if state.startswith(("SIM PIN", "SIM PUK", "PH-"))
             else "insert a SIM, and check its contacts",
         )
+
+
+class UsimError(ModuleError):
+    """The USIM does not authenticate."""
+
+
+class UsimUnreachable(UsimError):
+    """No command of this module leads to the USIM. `reasons`: path -> why it does not."""
+
+    def __init__(self, reasons: Mapping[str, str]) -> None:
+        self.reasons = {path: mask_secrets(reason) for path, reason in reasons.items()}
+        told = "; ".join(f"{path}: {reason}" for path, reason in self.reasons.items())
+        super().__init__(
+            "the USIM can't be reached through this module" + (f" ({told})" if told else ""),
+            hint="use a soft USIM, or a firmware that has AT+CCHO and AT+CGLA, or AT+CSIM",
+        )
+
+
+class UsimBusy(UsimError):
+    """The card stayed busy. `waited_s`: how long it was asked again."""
+
+    def __init__(self, waited_s: float) -> None:
+        self.waited_s = waited_s
+        super().__init__(
+            f"the USIM was busy for {round(waited_s, 1):g} s",
+            hint="wait until the module has booted and attached, then try again",
+        )
+
+
+class UsimRefused(UsimError):
+    """The card answered a status word that is a refusal. `sw`: it, 16 bits; `asked`: for what."""
+
+    def __init__(self, sw: int, asked: str, *, meaning: str = "", hint: str = "") -> None:
+        self.sw = sw
+        self.asked = asked
+        self.meaning = meaning
+        said = f" ({meaning})" if meaning else ""
+        super().__init__(f"the USIM refused {asked}: {sw:04X}{said}", hint=hint)
 
 
 class Detached(ModuleError):
@@ -278,3 +329,8 @@ class UnknownFamily(ModuleError, LookupError):
             f"no driver for module family {family!r}",
             hint=f"known families: {', '.join(self.known)}",
         )
+
+
+def _told(command: str, line: str) -> str:
+    """A line of the answer to `command`, as an error may show it."""
+    return mask_digits(line) if carries_apdu(command) else mask_secrets(line)

@@ -35,7 +35,7 @@ from firmware_bridge.at.events import (
     Urc,
 )
 from firmware_bridge.at.exchange import Exchange, Response
-from firmware_bridge.at.log import AtLog, Direction
+from firmware_bridge.at.log import AtLog, Direction, escape
 from firmware_bridge.at.parser import Digester
 from firmware_bridge.at.syntax import Command, FollowUp, Marker, Syntax
 from firmware_bridge.errors import (
@@ -47,6 +47,7 @@ from firmware_bridge.errors import (
     ModuleTimeout,
 )
 from firmware_bridge.line.contract import Line
+from firmware_bridge.masking import mask_digits
 
 __all__ = ["AtEngine", "Response"]
 
@@ -386,7 +387,8 @@ class AtEngine:
             elif isinstance(event, Prompt):
                 self._on_prompt()
             elif isinstance(event, Noise):
-                _logger.debug("%s: %s %r", self.line.address, event.reason.value, event.data)
+                told = mask_digits(escape(event.data))
+                _logger.debug("%s: %s %s", self.line.address, event.reason.value, told)
                 self._on_noise(event)
                 self._tell(self.on_noise, event)
             elif isinstance(event, Data):
@@ -461,4 +463,5 @@ class AtEngine:
         except ModuleError as error:
             _logger.warning("%s: %s", self.line.address, error)
         except Exception:
-            _logger.exception("%s: a callback failed on %r", self.line.address, event)
+            told = mask_digits(repr(event))
+            _logger.exception("%s: a callback failed on %s", self.line.address, told)

@@ -1,8 +1,8 @@
 r"""The AT log: every piece of octets both ways, with the loop time at which it was written or read.
 
 A transcript is its readable form, one line per line on the wire: `> ` to the module, `< ` from it,
-`\xNN` for an octet that is no text. Identities (IMEI, IMSI, ICCID) are masked in it unless asked
-for, so that a log can be given away.
+`\xNN` for an octet that is no text. Identities (IMEI, IMSI, ICCID) and what the card is asked and
+answers (AT+CSIM, CGLA, CRSM) are masked in it unless asked for, so that a log can be given away.
 """
 
 from __future__ import annotations
@@ -13,27 +13,24 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from firmware_bridge.masking import carries_apdu, mask_digits, mask_secrets
+
 __all__ = [
     "AtLog",
     "Direction",
     "Entry",
     "escape",
-    "mask_identities",
     "read_transcript",
     "transcript",
     "unescape",
 ]
 
-_IDENTITY = re.compile(r"(?<![0-9A-Fa-f.])(\d{14,20}F?)(?![0-9A-Fa-f])")
-_PHONE = re.compile(r'(?<=")\+?\d{7,13}(?=",1(?:29|45|61)\b)')
-_PASSWORD = re.compile(r"(?i)AT\+(?:CPIN|CPWD|CLCK|CGAUTH)=.*")
-_SECRET_FIELD = re.compile(r'(?<=,)"[^"]*"?|(?<==)"?\d{4,8}"?|(?<=,)\d{4,8}')
 _SERIAL_ASKED = re.compile(r"AT\+CGSN(?:=0)?", re.IGNORECASE)
 _SERIAL_TOLD = re.compile(r"(?!OK$|ERROR$|AT|\+(?!CGSN)).{5,}")
 _SERIAL_KEPT = 4
-_KEPT_DIGITS = 6
-"""Leading digits that stay: an IMEI's type code, an ICCID's issuer, an IMSI's network."""
-
+_FINAL = re.compile(r"(?:OK|ERROR|\+CME ERROR: ?.*)$")
+_ANSWERED = re.compile(r"(?:AT)?\+(?:CSIM|CGLA|CRSM|CRLA) ?[=:]", re.IGNORECASE)
+"""What `mask_secrets` knows how to mask."""
 _ESCAPE = re.compile(r"\\x([0-9A-Fa-f]{2})|\\\\")
 
 
@@ -87,34 +84,21 @@ class AtLog:
 
     def transcript(self, *, mask: bool = True, times: bool = False) -> str:
         """What is kept, as text. See `transcript`."""
-        return transcript(self._entries, mask=mask, times=times)
-
-
-def mask_identities(text: str) -> str:
-    """Replace all but the first six digits of every number of 14 to 20 digits by `0`.
-
-    So are telephone numbers (`"+43664123456",145`), PINs and passwords in the commands that carry
-    them. The length stays, so that a masked transcript parses as the true one.
-    """
-
-    def masked(found: re.Match[str]) -> str:
-        digits = found.group(1)
-        tail = "F" if digits.endswith("F") else ""
-        zeros = "0" * (len(digits) - _KEPT_DIGITS - len(tail))
-        return digits[:_KEPT_DIGITS] + zeros + tail
-
-    text = _PHONE.sub(lambda found: "0" * len(found.group()), _IDENTITY.sub(masked, text))
-    if _PASSWORD.match(text):
-        text = _SECRET_FIELD.sub(lambda found: re.sub(r'[^"]', "0", found.group()), text)
-    return text
+        cut = len(self._entries) == self._entries.maxlen  # the oldest may be the rest of a line
+        return _transcript(self._entries, mask, times, cut)
 
 
 def transcript(entries: Iterable[Entry], *, mask: bool = True, times: bool = False) -> str:
     """The entries as a transcript; pieces are joined to lines first.
 
     `times` puts the loop time of the line's last octet in front, s with microseconds. `mask` also
-    covers the maker's serial number, which only the question (`AT+CGSN`) gives away.
+    covers the maker's serial number, which only the question (`AT+CGSN`) gives away, and every
+    line with hexadecimal digits that comes between an APDU and its final result.
     """
+    return _transcript(entries, mask, times, False)
+
+
+def _transcript(entries: Iterable[Entry], mask: bool, times: bool, card_asked: bool) -> str:
     lines = []
     serial_asked = False
     for at, direction, raw in _lines(entries):
@@ -122,9 +106,14 @@ def transcript(entries: Iterable[Entry], *, mask: bool = True, times: bool = Fal
         if mask:
             if direction is Direction.TO_MODULE:
                 serial_asked = bool(_SERIAL_ASKED.fullmatch(text))
+                card_asked = carries_apdu(text)
             elif serial_asked and _SERIAL_TOLD.fullmatch(text):
                 text = text[:_SERIAL_KEPT] + re.sub(r"[0-9A-Za-z]", "0", text[_SERIAL_KEPT:])
-            text = mask_identities(text)
+            elif _FINAL.match(text):
+                card_asked = False
+            text = mask_secrets(text)
+            if card_asked and direction is Direction.FROM_MODULE and not _ANSWERED.match(text):
+                text = mask_digits(text)
         stamp = f"{at:.6f} " if times else ""
         lines.append(f"{stamp}{direction.value} {text}\n")
     return "".join(lines)

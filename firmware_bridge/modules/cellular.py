@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from firmware_bridge.at.events import Urc
-from firmware_bridge.at.fields import after_colon, number, octets, split_fields, unquote
+from firmware_bridge.at.fields import after_colon, number, split_fields, unquote
 from firmware_bridge.errors import (
     CommandFailed,
     Detached,
@@ -37,6 +37,7 @@ from firmware_bridge.modules.records import (
     Registration,
     RegistrationState,
 )
+from firmware_bridge.modules.simaccess import decode_apdu, decode_channel
 from firmware_bridge.modules.threegpp import (
     CME_ERRORS,
     decode_cereg,
@@ -364,9 +365,8 @@ class CellularModule(AtModule):
         else:
             response = await self.ask("sim_apdu", **values)
         for line in response.lines:
-            fields = split_fields(after_colon(line))
-            data = octets(unquote(fields[1])) if len(fields) > 1 else None
-            if data is not None and number(fields[0]) == 2 * len(data):
+            data = decode_apdu(line)
+            if data is not None:
                 return data
         raise UnexpectedAnswer(response.command, " | ".join(response.lines), "length and digits")
 
@@ -374,7 +374,7 @@ class CellularModule(AtModule):
         """See `Module.open_channel`: AT+CCHO."""
         response = await self.ask("sim_open_channel", aid=aid.hex().upper())
         for line in response.lines:
-            channel = number(after_colon(line))
+            channel = decode_channel(line)
             if channel is not None:
                 return channel
         raise UnexpectedAnswer(response.command, " | ".join(response.lines), "a channel's number")

@@ -26,6 +26,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from firmware_bridge.errors import NotSupported
+from firmware_bridge.masking import mask_digits
 from firmware_bridge.modules.events import ModuleEvent
 from firmware_bridge.modules.records import (
     Identity,
@@ -314,4 +315,5 @@ class Module(ABC):
             try:
                 callback(event)
             except Exception:
-                _logger.exception("a subscriber of %s failed on %r", self.family, event)
+                told = mask_digits(repr(event))
+                _logger.exception("a subscriber of %s failed on %s", self.family, told)

@@ -122,14 +122,15 @@ STANDARD: Mapping[str, Request] = table(
     # -- the SIM ---------------------------------------------------------------------------------
     sim_apdu=Request(
         text='AT+CSIM={size},"{data}"',
-        answer=r"\+CSIM: ?\d",
+        answer=r"\+CSIM: ?[\"0-9A-Fa-f]",
         timeout_s=15,
+        repeatable=False,
         source="TS 27.007 8.17",
         status=DOCUMENTED,
     ),
     sim_open_channel=Request(
         text='AT+CCHO="{aid}"',
-        answer=r"\+CCHO: ?\d|\d+$",
+        answer=r"\+CCHO: ?\"?\d|\d+$",
         timeout_s=15,
         repeatable=False,
         source="TS 27.007 8.45; the bare number is 27.007's own form",
@@ -137,8 +138,9 @@ STANDARD: Mapping[str, Request] = table(
     ),
     sim_channel_apdu=Request(
         text='AT+CGLA={channel},{size},"{data}"',
-        answer=r"\+CGLA: ?\d",
+        answer=r"\+CGLA: ?[\"0-9A-Fa-f]",
         timeout_s=15,
+        repeatable=False,
         source="TS 27.007 8.43",
         status=DOCUMENTED,
     ),

@@ -19,6 +19,8 @@ On the shelves:
   who is told
 * ``radio``: coverage and timing; ``blocks``: a message's transport blocks, by the tables;
   ``player``: the radio at work; ``current``: what is drawn
+* ``usim``: the card, APDUs in and out; ``usim_files``: what is on it; ``card_reader``: the modem's
+  way to it
 * ``nat``: the operator's address translation; ``faults``: what can go wrong, as a script
 * ``parameters``: all figures with their sources; ``settings``: what can be set; ``durations``:
   timers coded in bits; ``scheduler``: timers
@@ -65,7 +67,9 @@ from firmware_bridge.virtual.settings import (
     NetworkSettings,
     PowerSettings,
     RadioSettings,
+    UsimSettings,
 )
+from firmware_bridge.virtual.usim import UsimCard
 
 __all__ = [
     "COVERAGE_LEVELS",
@@ -101,6 +105,8 @@ __all__ = [
     "SocketClosed",
     "SocketOpened",
     "SocketRebound",
+    "UsimCard",
+    "UsimSettings",
     "VirtualModule",
     "downlink_blocks",
     "uplink_blocks",

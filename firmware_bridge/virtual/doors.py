@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from firmware_bridge.aka import AkaFunction
 from firmware_bridge.virtual.actions import LineLost
 from firmware_bridge.virtual.current import Energy
 from firmware_bridge.virtual.faults import FaultKind
@@ -41,6 +42,8 @@ class Door:
         settings: Likewise.
         seed: Likewise.
         network: What its UDP sockets are bound on; this machine's real network by default.
+        aka: The USIM's authentication, likewise.
+        gba: Likewise.
     """
 
     def __init__(
@@ -49,9 +52,12 @@ class Door:
         settings: ModuleSettings | None,
         seed: int,
         network: MemoryNetwork | None = None,
+        *,
+        aka: AkaFunction | None = None,
+        gba: AkaFunction | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self.module = VirtualModule(family, settings, seed, self._loop.time())
+        self.module = VirtualModule(family, settings, seed, self._loop.time(), aka, gba)
         """The module behind the door."""
         self.network: UdpNetwork | MemoryUdp
         """Its UDP sockets."""
@@ -170,9 +176,16 @@ class PtyDoor(Door):
     """
 
     def __init__(
-        self, family: str, settings: ModuleSettings | None, seed: int, link: Path | None = None
+        self,
+        family: str,
+        settings: ModuleSettings | None,
+        seed: int,
+        link: Path | None = None,
+        *,
+        aka: AkaFunction | None = None,
+        gba: AkaFunction | None = None,
     ) -> None:
-        super().__init__(family, settings, seed)
+        super().__init__(family, settings, seed, aka=aka, gba=gba)
         self._link = link
         self._unread = bytearray()
         self._back: asyncio.TimerHandle | None = None
@@ -274,8 +287,11 @@ class MemoryDoor(Door):
         settings: ModuleSettings | None,
         seed: int,
         network: MemoryNetwork | None = None,
+        *,
+        aka: AkaFunction | None = None,
+        gba: AkaFunction | None = None,
     ) -> None:
-        super().__init__(family, settings, seed, network)
+        super().__init__(family, settings, seed, network, aka=aka, gba=gba)
         self._receiver: Callable[[bytes], None] | None = None
         self._unplugged: Callable[[], None] | None = None
         self._back_at = float("-inf")
@@ -325,6 +341,8 @@ async def virtual_module_on_pty(
     settings: ModuleSettings | None = None,
     seed: int = 0,
     link: Path | None = None,
+    aka: AkaFunction | None = None,
+    gba: AkaFunction | None = None,
 ) -> AsyncIterator[PtyDoor]:
     """A virtual module on a pseudo-terminal, for as long as the context lasts.
 
@@ -338,7 +356,7 @@ async def virtual_module_on_pty(
         ValueError: no such family.
         OSError: no pseudo-terminal to be had.
     """
-    with contextlib.closing(PtyDoor(family, settings, seed, link)) as door:
+    with contextlib.closing(PtyDoor(family, settings, seed, link, aka=aka, gba=gba)) as door:
         yield door
 
 
@@ -349,6 +367,8 @@ async def virtual_module_in_memory(
     settings: ModuleSettings | None = None,
     seed: int = 0,
     network: MemoryNetwork | None = None,
+    aka: AkaFunction | None = None,
+    gba: AkaFunction | None = None,
 ) -> AsyncIterator[MemoryDoor]:
     """A virtual module without a device, for as long as the context lasts.
 
@@ -357,5 +377,5 @@ async def virtual_module_in_memory(
     Raises:
         ValueError: no such family.
     """
-    with contextlib.closing(MemoryDoor(family, settings, seed, network)) as door:
+    with contextlib.closing(MemoryDoor(family, settings, seed, network, aka=aka, gba=gba)) as door:
         yield door

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from firmware_bridge.aka import AkaFunction
 from firmware_bridge.virtual.actions import (
     Action,
     DatagramSent,
@@ -27,6 +28,7 @@ from firmware_bridge.virtual.actions import (
     SocketOpened,
     SocketRebound,
 )
+from firmware_bridge.virtual.card_reader import CardReader
 from firmware_bridge.virtual.current import Draw, Energy
 from firmware_bridge.virtual.dialects import dialect
 from firmware_bridge.virtual.equipment import UserEquipment
@@ -39,6 +41,7 @@ from firmware_bridge.virtual.rrc import ConnectionState
 from firmware_bridge.virtual.scheduler import Timer, Timers
 from firmware_bridge.virtual.session import Session
 from firmware_bridge.virtual.settings import ModuleSettings
+from firmware_bridge.virtual.usim import UsimCard
 
 __all__ = ["VirtualModule"]
 
@@ -55,6 +58,8 @@ class VirtualModule:
         settings: Everything that can be set.
         seed: Of every random choice.
         now: The present, seconds on the clock that all later calls use.
+        aka: The USIM's authentication; None: a card that has none.
+        gba: The same in the GBA context, see :mod:`firmware_bridge.virtual.usim`.
 
     Raises:
         ValueError: no such family.
@@ -66,6 +71,8 @@ class VirtualModule:
         settings: ModuleSettings | None = None,
         seed: int = 0,
         now: float = 0.0,
+        aka: AkaFunction | None = None,
+        gba: AkaFunction | None = None,
     ) -> None:
         self.family = family
         session = dialect(family)
@@ -94,6 +101,9 @@ class VirtualModule:
         self._garble = 0
         self.card_present = self.settings.card.present
         """Whether there is a card in the slot now; for the dialect."""
+        card = UsimCard(self.settings.card, self.settings.usim, aka, gba)
+        self.card_reader = CardReader(card, self.settings.usim, now)
+        """The way to the card; for the dialect."""
         self._nat = Nat(self.settings.network.nat_timeout_s)
         self._fault_rng = random.Random(f"{seed}/faults")
         self._lock: Timer | None = None
@@ -320,6 +330,7 @@ class VirtualModule:
             self.equipment.lose_network(duration_s)
         elif kind is FaultKind.CARD_REMOVED:
             self.card_present = False
+            self.card_off()
             self.equipment.switch_off()
             self._session.card_changed()
             self.timers.after(duration_s, self._card_back)
@@ -329,7 +340,12 @@ class VirtualModule:
             self.equipment.reset()
             self.timers.at(until, self.restart)
 
+    def card_off(self) -> None:
+        """For the dialect: the card loses its power, and with it every selection."""
+        self.card_reader.reset(self.timers.now)
+
     def _card_back(self) -> None:
+        self.card_off()
         self.card_present = True
         self._session.card_changed()
 
@@ -374,6 +390,7 @@ class VirtualModule:
         self._asleep = False
         _cancel(self._waking, self._lock)
         self._waking = None
+        self.card_off()
         self.equipment.set_processor("awake")
         self.emit(self._session.boot_lines())
         session = self._session
@@ -421,6 +438,7 @@ class VirtualModule:
         elif self._sleep_depth == "deep" and self.equipment.state is ConnectionState.POWER_SAVING:
             self._session.falling_asleep()
             self._asleep = True
+            self.card_off()  # TS 31.102: the module may switch the card off in PSM
             self._record(EventKind.FELL_ASLEEP)
             closes = self.settings.power.sleep_closes_sockets
             if self._session.sleep_closes_sockets if closes is None else closes:

@@ -7,6 +7,7 @@ description may expose any of it; nothing here is read from anywhere else.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from string import hexdigits
 
 from firmware_bridge.virtual.faults import Fault
 from firmware_bridge.virtual.parameters import (
@@ -23,12 +24,17 @@ __all__ = [
     "NetworkSettings",
     "PowerSettings",
     "RadioSettings",
+    "UsimSettings",
 ]
 
 
 def _check(condition: bool, what: str) -> None:
     if not condition:
         raise ValueError(what)
+
+
+def _digits(text: str, least: int, most: int) -> bool:
+    return text.isascii() and text.isdigit() and least <= len(text) <= most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +47,43 @@ class CardSettings:
     """International mobile subscriber identity; PLMN 001 01 is 3GPP's test network."""
     iccid: str = "89882390000000000013"
     """Number printed on the card."""
+
+    def __post_init__(self) -> None:
+        _check(_digits(self.imsi, 6, 15), "imsi: 6 to 15 digits")
+        _check(_digits(self.iccid, 18, 20), "iccid: 18 to 20 digits")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsimSettings:
+    """How the USIM and the modem's way to it behave towards AT+CSIM, CCHO, CGLA and CCHC."""
+
+    generic_access: bool | None = None
+    """AT+CSIM is offered; None: as the family does."""
+    channels: bool | None = None
+    """AT+CCHO, CGLA and CCHC are offered; None: as the family does."""
+    chained: bool = True
+    """The modem fetches what 61xx announces by itself; False: the host sees 61xx and 6Cxx."""
+    busy_s: float = 0.0
+    """So long after each boot the modem answers +CME ERROR: 14 (SIM busy)."""
+    refuses_authenticate: str | None = None
+    """Status word, four hexadecimal digits, with which AUTHENTICATE is refused; None: it is not."""
+    logical_channels: int = 3
+    """How many the card has beside the basic one, 0 to 19."""
+    selection_lost_every: int = 0
+    """Before each AT+CSIM whose number is a multiple of this, the modem's own traffic selects the
+    master file on the basic channel; 0: never."""
+    gsm_access: bool = True
+    """Service 27: AUTHENTICATE also answers Kc."""
+
+    def __post_init__(self) -> None:
+        _check(self.busy_s >= 0, "busy_s: not below 0")
+        _check(0 <= self.logical_channels <= 19, "logical_channels: 0 to 19")
+        _check(self.selection_lost_every >= 0, "selection_lost_every: not below 0")
+        word = self.refuses_authenticate
+        _check(
+            word is None or (len(word) == 4 and all(digit in hexdigits for digit in word)),
+            "refuses_authenticate: four hexadecimal digits, in quotes",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +264,9 @@ class ModuleSettings:
     firmware: str | None = None
     """Firmware name; None takes the one of the dialect's transcripts."""
     card: CardSettings = field(default_factory=CardSettings)
-    """The USIM."""
+    """The USIM's identities."""
+    usim: UsimSettings = field(default_factory=UsimSettings)
+    """How the USIM behaves."""
     radio: RadioSettings = field(default_factory=RadioSettings)
     """Where the module stands."""
     network: NetworkSettings = field(default_factory=NetworkSettings)

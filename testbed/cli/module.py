@@ -22,8 +22,8 @@ from firmware_bridge import (
     probe,
 )
 from firmware_bridge.at import AtLog, as_vector
-from firmware_bridge.at.log import mask_identities
 from firmware_bridge.line import Line, holder_of
+from firmware_bridge.masking import mask_identities
 from firmware_bridge.modules.dialect import Family
 from firmware_bridge.modules.events import Degraded
 from firmware_bridge.modules.typed import TYPED_TIMEOUT_S

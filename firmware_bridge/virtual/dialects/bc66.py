@@ -30,6 +30,7 @@ from firmware_bridge.virtual.dialects import quectel_network as net
 from firmware_bridge.virtual.dialects import quectel_power as power
 from firmware_bridge.virtual.dialects import quectel_sockets as sockets
 from firmware_bridge.virtual.dialects.quectel import Quectel, QuectelStorage
+from firmware_bridge.virtual.dialects.simaccess import SIM_ACCESS
 from firmware_bridge.virtual.dialects.table import Command, Table
 from firmware_bridge.virtual.rrc import ConnectionState
 
@@ -94,6 +95,7 @@ TABLE: Table[Quectel] = {
         test="",
         execute=net.with_card(lambda s: f"+QCCID: {s.settings.card.iccid}"),
     ),
+    **SIM_ACCESS,
     # -- registration
     "+CFUN": Command(
         source="27.007 8.2; manual 9.3",
@@ -280,6 +282,8 @@ class Bc66(Quectel):
     default_firmware = "BC66NBR01A10"  # log 12656, log wiz-io
     chip = "MTK_2625"  # renode
     context_id = 1  # renode
+    generic_access = True  # [?]: the manual's chapter of (U)SIM commands could not be read
+    channels = False  # [?]: likewise
     buffer_mode = True
     options = {"viewmode": "view_comma", "showlength": "show_length"}  # noqa: RUF012
     look_up_as_urc = True

@@ -35,7 +35,7 @@ AS_ON_A_BC66 = (
     "E", "V", "&W", "+CGMI", "+CGMM", "+CGMR", "+QGMR", "+CGSN", "+CMEE", "+IPR", "+CPIN", "+CIMI",
     "+QCCID", "+CFUN", "+CEREG", "+CGATT", "+COPS", "+QCGDEFCONT", "+CSQ", "+CSCON",
     "+CPSMS", "+CEDRXS", "+CEDRXRDP", "+QNBIOTEVENT", "+QCFG", "+CNMPSD", "+CCLK", "+QISEND",
-    "+QICLOSE", "+QISTATE", "+QPING",
+    "+QICLOSE", "+QISTATE", "+QPING", "+CSIM", "+CCHO", "+CGLA", "+CCHC",
 )  # fmt: skip
 """Commands with the same forms and answers in both manuals."""
 
@@ -234,6 +234,8 @@ class Bc660k(Quectel):
     default_firmware = "BC660KGLAAR01A03"  # forum thread 12656, manual
     chip = "QCX212"  # manual
     context_id = 0  # renode, manual
+    generic_access = True  # [?]: an NB-IoT chip's published AT source (EC616) has all four
+    channels = True  # likewise
     buffer_mode = False  # renode: QIRD is not supported
     options = {"showra": "show_address"}  # noqa: RUF012
     look_up_as_urc = False  # Zephyr bc66x driver

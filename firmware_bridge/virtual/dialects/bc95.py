@@ -17,6 +17,7 @@ from collections.abc import Callable
 from firmware_bridge.virtual.commands import Arguments, BadArgument
 from firmware_bridge.virtual.dialects import nonip
 from firmware_bridge.virtual.dialects.neul import SOCKETS, Neul, NeulSocket
+from firmware_bridge.virtual.dialects.simaccess import SIM_ACCESS
 from firmware_bridge.virtual.dialects.table import Answer, Command, CommandFailed, Later, Table
 from firmware_bridge.virtual.radio import Activity
 from firmware_bridge.virtual.rrc import ConnectionState
@@ -97,6 +98,7 @@ def _set_functionality(session: Neul, arguments: Arguments) -> Answer | Later:
 
         return Later(start=start)
     session.functionality = 0
+    session.module.card_off()
 
     def stop(answer: Callable[[Answer], None]) -> None:
         def detached() -> None:
@@ -364,6 +366,7 @@ def _ping(session: Neul, arguments: Arguments) -> Answer:
 
 
 TABLE: Table[Neul] = {
+    **SIM_ACCESS,
     "E": Command(source="V.250 6.2.4; manual 2.2", execute=_echo),
     "I": Command(
         source="manual 2.1",

@@ -77,6 +77,11 @@ class Neul(NonIpSession):
 
     baudrate = 9600
     non_ip_form = "+CRTDCP:{cid},{length},{data}"
+    generic_access = False  # not among the 27.007 commands of the BC95-G and BC68 manual V1.2
+    channels = False  # likewise
+    csim_form = "+CSIM:{size},{data}"  # without space and quotes, as the line does it elsewhere [?]
+    ccho_form = "+CCHO:{session}"
+    cgla_form = "+CGLA:{size},{data}"
     result_for_each = True
     deaf_asleep = False  # field log: the line wakes on any character
     sleep_closes_sockets = False
@@ -122,6 +127,11 @@ class Neul(NonIpSession):
         """PDP type by context, as CGDCONT defined it."""
         self.sockets: dict[int, NeulSocket] = {}
         """By number."""
+
+    @property
+    def card_powered(self) -> bool:
+        """CFUN=0 switches the card off (log huawei: CIMI is refused)."""
+        return super().card_powered and self.functionality == 1
 
     # -- life --------------------------------------------------------------------------------------
 

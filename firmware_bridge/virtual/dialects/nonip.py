@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from firmware_bridge.virtual.commands import Arguments, BadArgument
+from firmware_bridge.virtual.dialects.simaccess import SimAccessSession
 from firmware_bridge.virtual.dialects.table import Answer, CommandFailed
-from firmware_bridge.virtual.session import Session
 
 __all__ = ["NonIpSession", "send", "set_reports"]
 
@@ -16,7 +16,7 @@ MAX_PAYLOAD = 950
 _NOT_ALLOWED = 3
 
 
-class NonIpSession(Session):
+class NonIpSession(SimAccessSession):
     """An interpreter with a path for packets without IP."""
 
     non_ip_form: ClassVar[str]

@@ -61,7 +61,9 @@ def serial_number(session: Quectel, arguments: Arguments) -> Answer:
 
 def command_list(session: Quectel, _: Arguments) -> Answer:
     """``AT+CLAC``."""
-    return Answer(lines=tuple(f"AT{name}" for name in sorted(session.table)))
+    return Answer(
+        lines=tuple(f"AT{name}" for name in sorted(session.table) if session.offers(name))
+    )
 
 
 def baudrate(session: Quectel, arguments: Arguments) -> Answer:
@@ -119,6 +121,8 @@ def set_functionality(session: Quectel, arguments: Arguments) -> Answer | Later:
         session.switch_on()
         return Answer(then=session.functionality_reached if before != 1 else None)
     equipment = session.module.equipment
+    if level == 0:
+        session.module.card_off()
 
     def start(answer: Callable[[Answer], None]) -> None:
         def detached() -> None:

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from firmware_bridge.at import AtLog, Direction, Entry, split_fields, unquote
 from firmware_bridge.at.fields import after_colon, number
-from firmware_bridge.at.log import mask_identities, read_transcript, transcript
+from firmware_bridge.at.log import read_transcript, transcript
+from firmware_bridge.masking import mask_identities
 
 TO, FROM = Direction.TO_MODULE, Direction.FROM_MODULE
 

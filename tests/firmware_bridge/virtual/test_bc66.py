@@ -135,6 +135,10 @@ def test_every_form_answers_as_its_source_says(hand: Hands) -> None:
     assert wrong == []
 
 
+NOT_OFFERED = ("+CCHO", "+CGLA", "+CCHC")
+"""In the table for the settings' sake."""
+
+
 @pytest.mark.parametrize("name", sorted(TABLE))
 def test_every_command_has_a_source_and_its_test_form_ends_in_a_result(
     hand: Hands, name: str
@@ -145,7 +149,7 @@ def test_every_command_has_a_source_and_its_test_form_ends_in_a_result(
     bench = hand()
     bench.attach()
     answer = bench.ask(f"AT{name}=?", 20.0)
-    wanted = OK if TABLE[name].test is not None else ERROR
+    wanted = OK if TABLE[name].test is not None and name not in NOT_OFFERED else ERROR
     assert answer.endswith(wanted)
 
 
@@ -153,7 +157,8 @@ def test_the_list_of_commands_is_the_table(hand: Hands) -> None:
     bench = hand()
     bench.attach()
     listed = bench.ask("AT+CLAC").decode().split("\r\n")
-    assert {f"AT{name}" for name in TABLE} <= set(listed)
+    assert {f"AT{name}" for name in TABLE if name not in NOT_OFFERED} <= set(listed)
+    assert not {f"AT{name}" for name in NOT_OFFERED} & set(listed)
 
 
 # -- registration --------------------------------------------------------------------------------
