@@ -32,11 +32,17 @@ class EspSettings:
     """Payloads of ESP (tunnel mode: inner packets, transport mode: datagrams) with fewer octets are
     filled up to so many; longer ones go as they are."""
 
+    keepalive_s: float | None = None
+    """A UE sends a NAT keepalive (RFC 3948 section 4) when it has sent nothing else for so many
+    seconds; none sends none."""
+
     def __post_init__(self) -> None:
         if not 32 <= self.replay_window <= 4096:
             raise ValueError(f"a replay window has 32 to 4096 packets, not {self.replay_window}")
         if not 0 <= self.pad_to <= 65535:
             raise ValueError(f"a payload can't be padded to {self.pad_to} octets: 0 to 65535")
+        if self.keepalive_s is not None and self.keepalive_s < 1:
+            raise ValueError(f"a keepalive every {self.keepalive_s} s: 1 or more")
 
     def protect(self, outbound: esp.OutboundAssociation, payload: bytes, next_header: int) -> bytes:
         """The ESP packet of a payload, padded where it has to be and can.

@@ -14,7 +14,7 @@ from testbed.results.records import FaultRecord, RunRecord
 __all__ = [
     "ConfigurationRow",
     "EnergyMeans",
-    "FeedbackSummary",
+    "PacketSummary",
     "RohcSaving",
     "RunSummary",
     "SessionSummary",
@@ -130,8 +130,8 @@ class SessionSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FeedbackSummary:
-    """What ROHC feedback in packets of its own cost one configuration; messages are not in it."""
+class PacketSummary:
+    """What packets cost one configuration that are no messages: feedback alone, keepalives."""
 
     packets_up: int
     """Packets that the UE sent."""
@@ -196,8 +196,11 @@ class ConfigurationRow:
     energy_answered: tuple[EnergyMeans, ...] = ()
     """The same over the answered messages alone: a lost one listens until the radio is released,
     which costs more than everything else."""
-    feedback: FeedbackSummary | None = None
+    feedback: PacketSummary | None = None
     """What ROHC feedback in packets of its own cost; None where there was none."""
+    keepalives: PacketSummary | None = None
+    """What NAT keepalives cost; None where there was none. One that was sent while an answer was
+    awaited is in that message's energy."""
     uplink_packets: tuple[tuple[str, int], ...] = ()
     """ROHC packet types sent, with counts, most frequent first."""
     cell: str | None = None
@@ -247,6 +250,7 @@ class ConfigurationRow:
             "downlink_bytes_per_message": _means_json(self.downlink),
             "session": None if self.session is None else self.session.to_json(),
             "feedback": None if self.feedback is None else self.feedback.to_json(),
+            "keepalives": None if self.keepalives is None else self.keepalives.to_json(),
             "energy_per_message": [means.to_json() for means in self.energy],
             "energy_per_answered_message": [means.to_json() for means in self.energy_answered],
             "uplink_rohc_packets": dict(self.uplink_packets),

@@ -20,6 +20,7 @@ from testbed.results.records import (
     EndRecord,
     FaultRecord,
     FeedbackRecord,
+    KeepaliveRecord,
     MessageRecord,
     Record,
     ResumedRecord,
@@ -114,6 +115,9 @@ class _Reading:
             case FeedbackRecord():
                 for tally in self._tallies(record.configuration, record.cell):
                     tally.feedback.append(record)
+            case KeepaliveRecord():
+                for tally in self._tallies(record.configuration, record.cell):
+                    tally.keepalives.append(record)
             case SetupRecord():
                 if record.cell in self._cells:
                     self._cells[record.cell].setups.append(record)

@@ -12,13 +12,14 @@ from testbed.analysis.latency import computing_time, summarise_latency
 from testbed.analysis.rows import (
     ConfigurationRow,
     EnergyMeans,
-    FeedbackSummary,
+    PacketSummary,
     SessionSummary,
 )
 from testbed.analysis.waterfall import StageTally
 from testbed.results.records import (
     EnergyRecord,
     FeedbackRecord,
+    KeepaliveRecord,
     MessageRecord,
     Outcome,
     SessionRecord,
@@ -92,6 +93,7 @@ class Tally:
     downlink: LayerTally = field(default_factory=LayerTally)
     sessions: list[SessionRecord] = field(default_factory=list)
     feedback: list[FeedbackRecord] = field(default_factory=list)
+    keepalives: list[KeepaliveRecord] = field(default_factory=list)
     energy: dict[tuple[str, str], _EnergyTally] = field(default_factory=dict)
     energy_answered: dict[tuple[str, str], _EnergyTally] = field(default_factory=dict)
 
@@ -162,7 +164,16 @@ class Tally:
             first_uplink=self.first_uplink,
             downlink=self.downlink.means(),
             session=_session(self.sessions),
-            feedback=_feedback(self.feedback),
+            feedback=_packets(
+                [record.uplink_bytes for record in self.feedback],
+                [record.downlink_bytes for record in self.feedback],
+                [record.energy for record in self.feedback],
+            ),
+            keepalives=_packets(
+                [record.uplink_bytes for record in self.keepalives],
+                [],
+                [record.energy for record in self.keepalives],
+            ),
             energy=_energy(self.energy),
             energy_answered=_energy(self.energy_answered),
             uplink_packets=by_frequency(self.packets),
@@ -213,13 +224,17 @@ def _joules(records: Sequence[SessionRecord]) -> float | None:
     return sum(energy) if energy else None
 
 
-def _feedback(records: Sequence[FeedbackRecord]) -> FeedbackSummary | None:
-    if not records:
+def _packets(
+    uplink: Sequence[LayerBytes | None],
+    downlink: Sequence[LayerBytes | None],
+    energies: Sequence[EnergyRecord | None],
+) -> PacketSummary | None:
+    up = [layers.total for layers in uplink if layers is not None]
+    down = [layers.total for layers in downlink if layers is not None]
+    energy = [one for one in energies if one is not None]
+    if not up and not down:
         return None
-    up = [record.uplink_bytes.total for record in records if record.uplink_bytes]
-    down = [record.downlink_bytes.total for record in records if record.downlink_bytes]
-    energy = [record.energy for record in records if record.energy]
-    return FeedbackSummary(
+    return PacketSummary(
         packets_up=len(up),
         packets_down=len(down),
         bytes_up=sum(up),

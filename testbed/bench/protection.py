@@ -116,11 +116,19 @@ class EspDescription(Model):
     """ESP's payload is filled up to so many octets, which hides lengths (RFC 4303 section 2.7);
     longer payloads go as they are. Not with compression: a ROHC packet does not state its length.
     """
+    keepalive_s: float | None = Field(default=None, ge=1, le=86400)
+    """A NAT keepalive (RFC 3948 section 4) when the UE has sent nothing else for so many seconds;
+    none, the default, sends none: each one wakes the module, which defeats power saving."""
 
     @property
     def settings(self) -> EspSettings:
         """The settings as both ends take them."""
-        return EspSettings(esn=self.esn, replay_window=self.replay_window, pad_to=self.pad_to or 0)
+        return EspSettings(
+            esn=self.esn,
+            replay_window=self.replay_window,
+            pad_to=self.pad_to or 0,
+            keepalive_s=self.keepalive_s,
+        )
 
 
 class LifetimeDescription(Model):

@@ -18,6 +18,7 @@ from testbed.results import (
     FaultRecord,
     FeedbackRecord,
     JournalWriter,
+    KeepaliveRecord,
     MessageRecord,
     Record,
     ResumedRecord,
@@ -87,7 +88,7 @@ class Ledger:
     def write(self, record: Record) -> None:
         """Write a record into the journal, stamped with the campaign's cell and block."""
         if self.visit is not None and isinstance(
-            record, SessionRecord | MessageRecord | FeedbackRecord
+            record, SessionRecord | MessageRecord | FeedbackRecord | KeepaliveRecord
         ):
             record = replace(record, cell=self.visit.cell.name, block=self.visit.block)
         self._journal.append(record)
@@ -115,6 +116,9 @@ class Ledger:
                     self.measured.setdefault(record.cell, []).append(record)
             case FeedbackRecord():
                 self.counts["feedback"] += 1
+            case KeepaliveRecord():
+                self.counts["keepalives"] += 1
+                self._passed(record.submitted_at_s, *record.stages_s.values())
             case FaultRecord():
                 self.counts[f"faults_{record.fault}"] += 1
                 self._passed(record.noticed_at_s, record.recovered_s or 0.0)
@@ -126,7 +130,10 @@ class Ledger:
             case ResumedRecord():
                 self.part = record.part
                 self._passed(record.at_s)
-        if isinstance(record, MessageRecord | SessionRecord | FeedbackRecord) and record.energy:
+        if (
+            isinstance(record, MessageRecord | SessionRecord | FeedbackRecord | KeepaliveRecord)
+            and record.energy
+        ):
             self.energy_j += record.energy.total_j
 
     def _passed(self, start_s: float, *later_s: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from firmware_bridge import LineVanished, ModuleEvent, Rebooted, RrcConnected, RrcReleased
 
@@ -26,6 +27,7 @@ class RadioWatch:
         """When the last release was reported."""
         self._released = asyncio.Event()
         self._released.set()
+        self._connected = asyncio.Event()
 
     def event(self, event: ModuleEvent) -> None:
         """Take one event of the module."""
@@ -33,11 +35,13 @@ class RadioWatch:
             self.reports = True
             self.connected = True
             self.connected_at = event.at
+            self._connected.set()
             self._released.clear()
         elif isinstance(event, RrcReleased):
             self.reports = True
             self.connected = False
             self.released_at = event.at
+            self._connected.clear()
             self._released.set()
         elif isinstance(event, (Rebooted, LineVanished)):
             self.forget()
@@ -45,6 +49,7 @@ class RadioWatch:
     def forget(self) -> None:
         """The connection is gone, or nobody knows any more: there is nothing to wait for."""
         self.connected = False
+        self._connected.clear()
         self._released.set()
 
     def connected_since(self, start: float) -> float | None:
@@ -61,6 +66,18 @@ class RadioWatch:
         if self.released_at is not None and self.released_at > start:
             return self.released_at
         return None
+
+    async def connect(self, timeout_s: float) -> None:
+        """Wait for the connection that something sent brings about, at most ``timeout_s``.
+
+        For what has no answer to wait for. A module that never told of a connection is not waited
+        for.
+        """
+        if not self.reports or timeout_s <= 0:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._connected.wait()
 
     async def settle(self, timeout_s: float) -> bool:
         """Wait until the module is idle, at most ``timeout_s``.

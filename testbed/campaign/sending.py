@@ -24,13 +24,20 @@ from testbed.errors import LabFault
 from testbed.results import (
     EnergyRecord,
     FeedbackRecord,
+    KeepaliveRecord,
     MessageRecord,
     Outcome,
     SessionRecord,
     Stage,
 )
 from testbed.traffic import Message
-from testbed.ue.messages import Exchange, exchange_message, send_feedback
+from testbed.ue.messages import (
+    KEEPALIVE_BYTES,
+    Exchange,
+    exchange_message,
+    send_feedback,
+    send_keepalive,
+)
 from testbed.ue.session import KeyingFailed, UeSession
 from testbed.ue.trace import Trace
 
@@ -38,6 +45,9 @@ __all__ = ["Arm", "Sender"]
 
 SILENT_MESSAGES = 3
 """This many unanswered messages at the start, and none answered ever: the HSE is unreachable."""
+
+CONNECT_TIMEOUT_S = 15.0
+"""How long a keepalive waits for the radio connection that it brings about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +107,7 @@ class Sender:
             next_due = due[position + 1] if position + 1 < len(due) else None
             after = message.index - 1 if position else None
             await self._upkeep.restore_if_due(after)
-            await self._wait_for(due[position])
+            await self._wait_for(arm, due[position], max(message.index - 1, 0))
             await self._upkeep.restore_if_due(after)
             await self._rekey_if_due(arm, message.index - 1)
             await self._run_message(arm, planned, message, next_due)
@@ -169,11 +179,53 @@ class Sender:
         if failure is not None:
             raise failure
 
-    async def _wait_for(self, due: float) -> None:
-        if self._bench.traffic.pace is Pace.CAPTURE:
-            delay = due - asyncio.get_running_loop().time()
-            if delay > 0:
-                await asyncio.sleep(delay)
+    async def _wait_for(self, arm: Arm, due: float, after: int) -> None:
+        """Wait until a message is due, and keep a NAT's binding alive meanwhile, if told to."""
+        if self._bench.traffic.pace is not Pace.CAPTURE:
+            return
+        loop = asyncio.get_running_loop()
+        while (now := loop.time()) < due:
+            failing = self._upkeep.faults.fault is not None
+            until = due if failing else min(due, arm.session.keepalive_due)
+            if until > now:
+                await asyncio.sleep(until - now)
+            else:
+                await self._send_keepalive(arm.session, after, due)
+
+    async def _send_keepalive(self, session: UeSession, after: int, next_due: float) -> None:
+        """A keepalive is a transmission like a message's, and measured so."""
+        already_connected = self._upkeep.radio.connected
+        self._in_flight.what = f"keepalive after message {after}"
+        try:
+            sending = await send_keepalive(session)
+        except NotSupported:
+            raise
+        except ModuleError as error:
+            self._upkeep.faults.error(error, asyncio.get_running_loop().time())
+            return
+        loop = asyncio.get_running_loop()
+        await self._upkeep.radio.connect(min(CONNECT_TIMEOUT_S, next_due - loop.time()))
+        radio = await self._upkeep.report()
+        await self._settle(next_due)
+        self._in_flight.what = ""
+        self._mark_radio(sending)
+        uplink = KEEPALIVE_BYTES
+        energy = self._energy(session, sending, radio, already_connected, uplink.total, 0, 0.0)
+        self._write_keepalive(session, sending, after, energy)
+
+    def _write_keepalive(
+        self, session: UeSession, sending: Trace, after: int, energy: EnergyRecord | None = None
+    ) -> None:
+        self._ledger.write(
+            KeepaliveRecord(
+                configuration=session.configuration.name,
+                after=after,
+                submitted_at_s=self._ledger.since_start(sending.submitted_at),
+                uplink_bytes=KEEPALIVE_BYTES,
+                stages_s=sending.stages_s,
+                energy=energy,
+            )
+        )
 
     async def _run_message(
         self,
@@ -213,6 +265,8 @@ class Sender:
                     downlink_bytes=layers,
                 )
             )
+        for sending in exchange.keepalives:
+            self._write_keepalive(session, sending, message.index)
         if exchange.feedback_due:
             await self._send_feedback(session, exchange, radio, next_due)
         self._give_up_on_silence(record, session)
@@ -296,7 +350,8 @@ class Sender:
                 exchange,
                 radio,
                 already_connected,
-                uplink.total if sent and uplink is not None else 0,
+                (uplink.total if sent and uplink is not None else 0)
+                + KEEPALIVE_BYTES.total * len(exchange.keepalives),
                 sum(one.total for _, one in exchange.feedback_received)
                 + (0 if downlink is None else downlink.total),
                 sleep_s,

@@ -236,6 +236,24 @@ CATALOGUE: Final[tuple[Metric, ...]] = (
         "Bytes of packets that carried ROHC feedback and nothing else, outer headers included.",
     ),
     _counter(
+        "keepalive_packets",
+        "packets",
+        _SESSION,
+        "NAT keepalives that the UE sent (RFC 3948 section 4).",
+    ),
+    _counter(
+        "keepalive_bytes",
+        "bytes",
+        _SESSION,
+        "Bytes of NAT keepalives, outer headers included.",
+    ),
+    _counter(
+        "keepalive_energy_joules",
+        "joules",
+        (*_SESSION, "kind"),
+        "Energy of NAT keepalives, but for those sent while an answer was awaited.",
+    ),
+    _counter(
         "module_faults",
         "faults",
         (*_RUN, "fault"),

@@ -15,6 +15,7 @@ from testbed.results.records import (
     EnergyRecord,
     FaultRecord,
     FeedbackRecord,
+    KeepaliveRecord,
     MessageRecord,
     Record,
     RunRecord,
@@ -68,6 +69,8 @@ class RunMetrics:
                     self._session(known)
                 case FeedbackRecord():
                     self._feedback(known)
+                case KeepaliveRecord():
+                    self._keepalive(known)
                 case FaultRecord():
                     self._fault(known)
                 case RunRecord():
@@ -192,6 +195,17 @@ class RunMetrics:
         self._series.add("testbed_module_faults_total", labels)
         if record.recovered_s is not None:
             self._series.observe("testbed_module_recovery_seconds", labels, record.recovered_s)
+
+    def _keepalive(self, record: KeepaliveRecord) -> None:
+        labels = self._arm(record.configuration)
+        self._series.add("testbed_keepalive_packets_total", labels)
+        self._series.add("testbed_keepalive_bytes_total", labels, record.uplink_bytes.total)
+        if record.energy is not None:
+            self._series.add(
+                "testbed_keepalive_energy_joules_total",
+                labels | {"kind": record.energy.kind},
+                record.energy.total_j,
+            )
 
     def _arm(self, configuration: str) -> dict[str, str]:
         """The labels of a configuration, read off its name; its suite is none of them."""

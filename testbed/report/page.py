@@ -110,6 +110,7 @@ def _main(
         sections.faults_section(summary),
         sections.sessions_section(summary),
         sections.feedback_section(summary),
+        sections.keepalive_section(summary),
         sections.manifest_section(view.manifest),
         sections.files_section(view),
         element("footer", f"Written by testbed report, version {__version__}."),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import quote
 
 from testbed.analysis.parameters import DEFAULT, MODEL, Parameter
-from testbed.analysis.rows import ConfigurationRow, RunSummary, SessionSummary
+from testbed.analysis.rows import ConfigurationRow, PacketSummary, RunSummary, SessionSummary
 from testbed.report import figures
 from testbed.report.blocks import cells, section, table
 from testbed.report.html import Html, element, join
@@ -20,6 +20,7 @@ __all__ = [
     "feedback_section",
     "files_section",
     "headline",
+    "keepalive_section",
     "manifest_section",
     "module_name",
     "notes_section",
@@ -305,24 +306,43 @@ def faults_section(summary: RunSummary) -> Html | None:
 
 def feedback_section(summary: RunSummary) -> Html | None:
     """What ROHC feedback in packets of its own cost; None when there was none."""
-    rows = [(row.configuration, row.feedback) for row in summary.rows if row.feedback is not None]
+    return _packets_section(
+        "ROHC feedback in packets of its own",
+        "Feedback that rode on a message counts as its ROHC header.",
+        [(row.configuration, row.feedback) for row in summary.rows],
+    )
+
+
+def keepalive_section(summary: RunSummary) -> Html | None:
+    """What NAT keepalives cost; None when there was none."""
+    return _packets_section(
+        "NAT keepalives",
+        "The energy of one that was sent while an answer was awaited is in that message's figure.",
+        [(row.configuration, row.keepalives) for row in summary.rows],
+    )
+
+
+def _packets_section(
+    title: str, text: str, summaries: Sequence[tuple[str, PacketSummary | None]]
+) -> Html | None:
+    rows = [(name, packets) for name, packets in summaries if packets is not None]
     if not rows:
         return None
     return section(
-        "ROHC feedback in packets of its own",
-        element("p", "Feedback that rode on a message counts as its ROHC header.", class_="soft"),
+        title,
+        element("p", text, class_="soft"),
         table(
             ("configuration", "packets up", "packets down", "bytes up", "bytes down", "energy"),
             [
                 (
                     name,
-                    str(feedback.packets_up),
-                    str(feedback.packets_down),
-                    str(feedback.bytes_up),
-                    str(feedback.bytes_down),
-                    f"{figures.energy(feedback.energy_j)} {feedback.energy_kind or ''}".strip(),
+                    str(packets.packets_up),
+                    str(packets.packets_down),
+                    str(packets.bytes_up),
+                    str(packets.bytes_down),
+                    f"{figures.energy(packets.energy_j)} {packets.energy_kind or ''}".strip(),
                 )
-                for name, feedback in rows
+                for name, packets in rows
             ],
         ),
     )

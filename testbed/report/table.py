@@ -95,6 +95,10 @@ def render_table(summary: RunSummary) -> Table:
         line("  energy, all", _rekey_energy)
     if any(row.feedback for row in rows):
         line("feedback alone, up / down", _feedback_bytes)
+    if any(row.keepalives for row in rows):
+        line("keepalives", lambda row: str(row.keepalives.packets_up) if row.keepalives else "")
+        line("  bytes, all", _keepalive_bytes, style="dim")
+        line("  energy, all", _keepalive_energy, style="dim")
     table.add_section()
     kinds = figures.energy_kinds(rows)
     if kinds:
@@ -160,6 +164,14 @@ def _layer(layer: Layer) -> _Cell:
 
 def _mean(means: LayerMeans, value: float) -> str:
     return figures.byte_count(value) if means.packets else figures.NOTHING
+
+
+def _keepalive_bytes(row: ConfigurationRow) -> str:
+    return figures.NOTHING if row.keepalives is None else str(row.keepalives.bytes_up)
+
+
+def _keepalive_energy(row: ConfigurationRow) -> str:
+    return figures.energy(None if row.keepalives is None else row.keepalives.energy_j)
 
 
 def _feedback_bytes(row: ConfigurationRow) -> str:

@@ -25,6 +25,7 @@ from testbed.results.records import (
     SCHEMA_VERSION,
     EndRecord,
     FeedbackRecord,
+    KeepaliveRecord,
     MessageRecord,
     Record,
     RecordError,
@@ -290,6 +291,7 @@ class Journal:
     sessions: tuple[SessionRecord, ...]
     messages: tuple[MessageRecord, ...]
     feedback: tuple[FeedbackRecord, ...]
+    keepalives: tuple[KeepaliveRecord, ...]
     end: EndRecord | None
     """``None`` when the run was killed, or is still going on."""
     torn: bool
@@ -309,6 +311,7 @@ def read_journal(path: str | os.PathLike[str]) -> Journal:
     sessions: list[SessionRecord] = []
     messages: list[MessageRecord] = []
     feedback: list[FeedbackRecord] = []
+    keepalives: list[KeepaliveRecord] = []
     for record in reader.typed():
         if isinstance(record, MessageRecord):
             messages.append(record)
@@ -316,6 +319,8 @@ def read_journal(path: str | os.PathLike[str]) -> Journal:
             sessions.append(record)
         elif isinstance(record, FeedbackRecord):
             feedback.append(record)
+        elif isinstance(record, KeepaliveRecord):
+            keepalives.append(record)
         elif isinstance(record, RunRecord):
             run = run or record
         elif isinstance(record, EndRecord):
@@ -327,6 +332,7 @@ def read_journal(path: str | os.PathLike[str]) -> Journal:
         sessions=tuple(sessions),
         messages=tuple(messages),
         feedback=tuple(feedback),
+        keepalives=tuple(keepalives),
         end=end,
         torn=reader.torn,
     )

@@ -5,6 +5,7 @@
 ``session``           one per key agreement with the HSE: how long it took, what it cost
 ``message``           one per message: outcome, time per stage, bytes per layer, energy
 ``feedback``          one per packet that carried ROHC feedback and nothing else
+``keepalive``         one per NAT keepalive that the UE sent
 ``fault``             one per thing that went wrong with the module, and how long that lasted
 ``setup``             one per change of the module's settings that a campaign's cell asked for
 ``resumed``           a run that was interrupted goes on: what comes next has new sessions
@@ -33,6 +34,7 @@ __all__ = [
     "EnergyRecord",
     "FaultRecord",
     "FeedbackRecord",
+    "KeepaliveRecord",
     "MessageRecord",
     "Outcome",
     "Record",
@@ -396,6 +398,36 @@ class FeedbackRecord(_Fields):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeepaliveRecord(_Fields):
+    """A NAT keepalive (RFC 3948 section 4): one octet up, no answer, and what that cost."""
+
+    kind: ClassVar[str] = "keepalive"
+
+    configuration: str
+    """The arm it belongs to."""
+    after: int
+    """Number of the message after which, or during which, it was sent."""
+    submitted_at_s: float = 0.0
+    """When, in seconds since the run began."""
+    uplink_bytes: LayerBytes
+    """By layer; its one octet counts as ESP header."""
+    stages_s: Mapping[str, float] = field(default_factory=dict)
+    """Seconds after submission per :class:`Stage`."""
+    energy: EnergyRecord | None = field(default=None, metadata={"omit_none": True})
+    """What it cost the module's battery; absent where the message's own figure holds it, since its
+    answer was awaited meanwhile."""
+    cell: str | None = field(default=None, metadata={"omit_none": True})
+    """The campaign's cell, as for a message."""
+    block: int | None = field(default=None, metadata={"omit_none": True})
+    """The campaign's block, from 0."""
+
+    def __post_init__(self) -> None:
+        _freeze(self, "uplink_bytes", _layers(self.uplink_bytes))
+        _freeze(self, "energy", _energy(self.energy))
+        _check_not_negative(self, "after")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FaultRecord(_Fields):
     """Something went wrong with the module, and what was done about it."""
 
@@ -485,6 +517,7 @@ Record = (
     | SessionRecord
     | MessageRecord
     | FeedbackRecord
+    | KeepaliveRecord
     | FaultRecord
     | SetupRecord
     | ResumedRecord

@@ -26,14 +26,25 @@ from testbed.analysis.bytes import LayerBytes
 from testbed.bench import Security
 from testbed.errors import UsageError
 from testbed.hse import Passage
-from testbed.packets import PacketError
+from testbed.packets import IPV4_HEADER_BYTES, UDP_HEADER_BYTES, PacketError
 from testbed.results.records import Outcome, Stage
 from testbed.traffic import Message
 from testbed.ue.layers import FeedbackOnly, Unit
 from testbed.ue.session import UeSession
 from testbed.ue.trace import Trace
 
-__all__ = ["Exchange", "exchange_message", "send_feedback"]
+__all__ = [
+    "KEEPALIVE_BYTES",
+    "Exchange",
+    "exchange_message",
+    "send_feedback",
+    "send_keepalive",
+]
+
+KEEPALIVE_BYTES = LayerBytes(
+    outer_ip=IPV4_HEADER_BYTES, outer_udp=UDP_HEADER_BYTES, esp_header=len(esp.KEEPALIVE)
+)
+"""A NAT keepalive by layer: its one octet stands where ESP's header would."""
 
 
 _logger = logging.getLogger(__name__)
@@ -78,6 +89,8 @@ class Exchange(Trace):
     """ROHC packet type of the answer."""
     feedback_received: list[tuple[float, LayerBytes]] = field(default_factory=list)
     """Packets with ROHC feedback and nothing else: when they came, and their octets by layer."""
+    keepalives: list[Trace] = field(default_factory=list)
+    """NAT keepalives that were sent while the answer was awaited."""
     feedback_due: bytes = b""
     """ROHC feedback that is to be sent to the HSE in a packet of its own."""
     strays: int = 0
@@ -177,6 +190,23 @@ async def send_feedback(session: UeSession, exchange: Exchange) -> Exchange | No
     return sending
 
 
+async def send_keepalive(session: UeSession) -> Trace:
+    """Send a NAT keepalive.
+
+    Returns:
+        Its stages, which go on filling until the release.
+
+    Raises:
+        firmware_bridge.ModuleError: whatever keeps the module from it.
+    """
+    trace = Trace(submitted_at=asyncio.get_running_loop().time())
+    trace.mark(Stage.SUBMITTED, trace.submitted_at)
+    receipt = await session.send_keepalive()
+    trace.mark(Stage.AT_WRITTEN, receipt.written_at)
+    trace.mark(Stage.ACCEPTED, receipt.accepted_at)
+    return trace
+
+
 async def _send(session: UeSession, exchange: Exchange) -> SendReceipt:
     """Take the message down the stack and give it to the module, on a new socket if need be."""
     loop = asyncio.get_running_loop()
@@ -217,8 +247,12 @@ async def _await_answer(session: UeSession, exchange: Exchange, deadline: float)
         remaining = deadline - loop.time()
         if remaining <= 0:
             break
+        quiet_s = session.keepalive_due - loop.time()
         try:
-            received = await session.receive(remaining)
+            if quiet_s <= 0:
+                exchange.keepalives.append(await send_keepalive(session))
+                continue
+            received = await session.receive(min(remaining, quiet_s))
         except ModuleError as error:
             _logger.info("message %d gets no answer: %s", exchange.message.index, error)
             reason = _reason(error, "receive-failed")
@@ -226,7 +260,7 @@ async def _await_answer(session: UeSession, exchange: Exchange, deadline: float)
             exchange.error = error
             return
         except TimeoutError:
-            break
+            continue
         if session.is_unknown_at_hse(received.data):
             # Not authenticated: the answer may still come, and only when none does it counts.
             exchange.unknown_at_hse = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -181,6 +182,7 @@ class UeSession:
         self._lifetime = lifetime
         self._associations = associations or EspSettings()
         self._keyed_at = 0.0
+        self._sent_at = 0.0
         self.agreement: Trace | None = None
         """Stages of the last key exchange, whether it gave keys or not; none without security."""
         self._observer = observer or WireObserver()
@@ -273,7 +275,36 @@ class UeSession:
         """
         if self._socket is None:
             raise RuntimeError("the session is not open")
-        receipt = await self._socket.send(data, self.release_assistance)
+        return await self._send(self._socket, data, self.release_assistance)
+
+    @property
+    def keepalive_due(self) -> float:
+        """When the next NAT keepalive is due, by the loop's clock; infinity for never."""
+        every_s = self._associations.keepalive_s
+        if every_s is None or self._stack is None or self._stack.protection is None:
+            return math.inf
+        return self._sent_at + every_s
+
+    async def send_keepalive(self) -> SendReceipt:
+        """Send the one octet that keeps a NAT's binding alive (RFC 3948 section 4).
+
+        Nothing comes back, and the network is told so, if it is told anything.
+
+        Raises:
+            firmware_bridge.ModuleError: whatever keeps the module from it.
+        """
+        self._sent_at = asyncio.get_running_loop().time()  # one that fails is not tried again
+        await self.ensure_open()
+        if self._socket is None:
+            raise RuntimeError("the session is not open")
+        assistance = self.release_assistance and ReleaseAssistance.AFTER_UPLINK
+        return await self._send(self._socket, esp.KEEPALIVE, assistance)
+
+    async def _send(
+        self, socket: DatagramSocket, data: bytes, assistance: ReleaseAssistance
+    ) -> SendReceipt:
+        receipt = await socket.send(data, assistance)
+        self._sent_at = receipt.written_at
         self._observer.sent(self, data, receipt.written_at)
         return receipt
 
