@@ -278,6 +278,12 @@ class InboundAssociation:
             return LifetimeState.CURRENT
         return self._lifetime.state(used_bytes=self._bytes, packets=self._packets, age_s=age_s)
 
+    def room_for(self, payload_bytes: int) -> bool:
+        """Whether a payload of this size stays within the hard lifetime in octets."""
+        return self._lifetime is None or self._lifetime.room_for(
+            payload_bytes, used_bytes=self._bytes
+        )
+
     def _check_lifetime(self) -> None:
         """Refuse a packet when octets or packets have reached the hard lifetime."""
         if self.lifetime_state() is LifetimeState.HARD:

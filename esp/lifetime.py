@@ -70,6 +70,10 @@ class Lifetime:
             return LifetimeState.SOFT
         return LifetimeState.CURRENT
 
+    def room_for(self, payload_bytes: int, *, used_bytes: int) -> bool:
+        """Whether the hard limit lets an SA that has carried so much carry so much more."""
+        return self.hard_bytes is None or used_bytes + payload_bytes <= self.hard_bytes
+
     @property
     def counts_bytes(self) -> bool:
         """Whether there is a limit on octets."""

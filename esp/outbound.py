@@ -295,9 +295,9 @@ class OutboundAssociation:
 
     def room_for(self, payload_bytes: int) -> bool:
         """Whether the hard lifetime in octets lets a payload of this size pass."""
-        if self._lifetime is None or self._lifetime.hard_bytes is None:
-            return True
-        return self._bytes + payload_bytes <= self._lifetime.hard_bytes
+        return self._lifetime is None or self._lifetime.room_for(
+            payload_bytes, used_bytes=self._bytes
+        )
 
     def _more_numbers(self, sequence: int) -> None:
         """Reserve numbers up to this one at least, or say why there are none."""

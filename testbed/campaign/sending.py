@@ -109,7 +109,7 @@ class Sender:
             await self._upkeep.restore_if_due(after)
             await self._wait_for(arm, due[position], max(message.index - 1, 0))
             await self._upkeep.restore_if_due(after)
-            await self._rekey_if_due(arm, message.index - 1)
+            await self._rekey_if_due(arm, message)
             await self._run_message(arm, planned, message, next_due)
         return None
 
@@ -131,14 +131,14 @@ class Sender:
                     raise
             await self._upkeep.restore_if_due(None)
 
-    async def _rekey_if_due(self, arm: Arm, after: int) -> None:
+    async def _rekey_if_due(self, arm: Arm, message: Message) -> None:
         session, recovery = arm.session, arm.recovery
-        reason = recovery.reason(session.lifetime_state())
+        reason = recovery.reason(session.lifetime_state(message.packet))
         if reason is None or session.configuration.security is Security.NONE:
             return
         self._progress.phase(f"{session.configuration.name}: re-keying ({reason})")
         try:
-            await self._agree(arm, session.rekey(reason), max(after, 0))
+            await self._agree(arm, session.rekey(reason), max(message.index - 1, 0))
         except KeyingFailed:
             if self._upkeep.faults.fault is None and recovery.failed():
                 raise
@@ -392,6 +392,12 @@ class Sender:
             return
         self._silent += 1
         if self._silent >= SILENT_MESSAGES:
+            if record.reason == "association-ended":
+                raise LabFault(
+                    f"none of the first {self._silent} messages was sent "
+                    f"({session.configuration.name}): new associations end before they carry one",
+                    hint="The lifetime has no room for a message: raise lifetime: hard_bytes.",
+                )
             raise LabFault(
                 f"the HSE at {session.hse.host}:{session.port} answered none of the first "
                 f"{self._silent} messages ({session.configuration.name}; last: {record.reason})",

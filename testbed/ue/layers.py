@@ -350,6 +350,16 @@ class Protection(StackLayer):
                 return state
         return esp.LifetimeState.CURRENT
 
+    def room_for(self, payload_bytes: int) -> bool:
+        """Whether both associations let a payload of this size, and an answer like it, pass.
+
+        New ones, which can't be bettered by re-keying, count as having room.
+        """
+        size = max(payload_bytes, self._settings.pad_to)
+        outbound, inbound = self._outbound, self._inbound
+        fresh = outbound.payload_bytes == inbound.payload_bytes == 0
+        return fresh or (outbound.room_for(size) and inbound.room_for(size))
+
     def sent(self, spi: int, sequence: int) -> bool:
         """Whether a packet with this SPI and number went out."""
         return spi == self._outbound.spi and 0 < sequence <= self._outbound.sequence

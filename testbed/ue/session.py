@@ -22,7 +22,7 @@ from firmware_bridge import (
     SocketLost,
 )
 from testbed.association import EspSettings
-from testbed.bench import Configuration, Security
+from testbed.bench import Compression, Configuration, Security
 from testbed.compression import RohcSettings
 from testbed.errors import LabFault, UsageError
 from testbed.notice import UnknownAssociation
@@ -42,6 +42,8 @@ __all__ = [
 
 _logger = logging.getLogger(__name__)
 
+_ROHC_AT_MOST_BYTES = 48
+"""What ROHC, its own ICV included, may add to a packet that it sends with all its headers."""
 _OUTER_BYTES = IPV4_HEADER_BYTES + UDP_HEADER_BYTES
 
 
@@ -238,11 +240,19 @@ class UeSession:
         self._keyed_at = asyncio.get_running_loop().time()
         return record
 
-    def lifetime_state(self) -> esp.LifetimeState:
-        """Where the session's associations are in their life."""
+    def lifetime_state(self, packet: bytes = b"") -> esp.LifetimeState:
+        """Where the session's associations are in their life.
+
+        Args:
+            packet: the device's packet that is next: their end is here when it would not fit.
+        """
         protection = None if self._stack is None else self._stack.protection
         if protection is None:
             return esp.LifetimeState.CURRENT
+        compressed = self.configuration.compression is not Compression.NONE
+        most_bytes = len(packet) + (_ROHC_AT_MOST_BYTES if compressed else 0)
+        if packet and not protection.room_for(most_bytes):
+            return esp.LifetimeState.HARD
         return protection.lifetime_state(asyncio.get_running_loop().time() - self._keyed_at)
 
     def is_unknown_at_hse(self, datagram: bytes) -> bool:

@@ -19,6 +19,7 @@ from testbed.results import (
     EnergyRecord,
     FaultRecord,
     FeedbackRecord,
+    KeepaliveRecord,
     MessageRecord,
     Outcome,
     RecordError,
@@ -404,7 +405,13 @@ def test_everything_in_the_catalogue_is_exported_and_nothing_else() -> None:
     )
     end = EndRecord(status=RunStatus.COMPLETE)
     fault = FaultRecord(fault="rebooted", configuration="none", recovered_s=5.5, attempts=1)
-    registry.register(fed(MESSAGE, lost(), session, feedback, fault, end))
+    keepalive = KeepaliveRecord(
+        configuration="esp-tunnel",
+        after=0,
+        uplink_bytes=LayerBytes(outer_ip=20, outer_udp=8, esp_header=1),
+        energy=MESSAGE.energy,
+    )
+    registry.register(fed(MESSAGE, lost(), session, feedback, keepalive, fault, end))
     registry.register(HseMetrics(counters))
     text = generate_latest(registry).decode()
     families = {family.name: family for family in parse(text)}
