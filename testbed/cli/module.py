@@ -27,6 +27,7 @@ from firmware_bridge.masking import mask_identities
 from firmware_bridge.modules.dialect import Family
 from firmware_bridge.modules.events import Degraded
 from firmware_bridge.modules.typed import TYPED_TIMEOUT_S
+from firmware_bridge.usim import probe_usim
 from firmware_bridge.virtual import FAMILIES as VIRTUAL
 from firmware_bridge.virtual import ModuleSettings, RadioSettings
 from firmware_bridge.virtual.clock import MAX_TIME_SCALE
@@ -79,7 +80,9 @@ FamilyName = Annotated[
 ]
 ShowIdentities = Annotated[
     bool,
-    typer.Option("--show-identities", help="Print IMEI and ICCID whole, not their first digits."),
+    typer.Option(
+        "--show-identities", help="Print IMEI, ICCID and IMSI whole, not their first digits."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 CommandTimeout = Annotated[
@@ -235,6 +238,14 @@ def virtual(
 def probe_port(
     port: Port,
     baudrate: Baudrate = None,
+    usim: Annotated[
+        bool,
+        typer.Option(
+            "--usim",
+            help="Also find out which commands lead to the USIM. It is asked for its identity, "
+            "never for an authentication.",
+        ),
+    ] = False,
     show_identities: ShowIdentities = False,
     json_output: Json = False,
 ) -> None:
@@ -242,14 +253,16 @@ def probe_port(
 
     Echo is off and notifications are on afterwards, as after a run, until the module reboots.
     """
-    found = asyncio.run(_probe(port, baudrate, show_identities))
+    found = asyncio.run(_probe(port, baudrate, show_identities, usim))
     if json_output:
         print_json(found)
     else:
         print_probe(found)
 
 
-async def _probe(port: str, baudrate: int | None, show_identities: bool) -> dict[str, Any]:
+async def _probe(
+    port: str, baudrate: int | None, show_identities: bool, usim: bool
+) -> dict[str, Any]:
     async with opened(port, baudrate) as line:
         told = await (probe(line, (baudrate,)) if baudrate else probe(line))
         if told.family is None:
@@ -259,14 +272,16 @@ async def _probe(port: str, baudrate: int | None, show_identities: bool) -> dict
                 hint=f"Known: {', '.join(sorted(families()))}. "
                 "`testbed module record` keeps what it answers.",
             )
-        found = await _ask(line, told.family)
+        found = await _ask(line, told.family, usim)
     if not show_identities:
         for name in ("imei", "iccid"):
             found["identity"][name] = mask_identities(found["identity"][name])
+        if found["usim"] is not None:
+            found["usim"]["imsi"] = mask_identities(found["usim"]["imsi"])
     return {"port": port, "baudrate": told.baudrate, **found}
 
 
-async def _ask(line: Line, name: str) -> dict[str, Any]:
+async def _ask(line: Line, name: str, usim: bool) -> dict[str, Any]:
     cls = driver(name)
     module = cls(line)
     degraded: dict[str, str] = {}
@@ -290,6 +305,7 @@ async def _ask(line: Line, name: str) -> dict[str, Any]:
     registration = await told("registration", module.registration())
     radio = await told("radio", module.radio())
     saving = await told("power saving", module.power_saving())
+    card = await told("USIM", probe_usim(module)) if usim else None
     return {
         "family": name,
         "title": _title(module),
@@ -303,6 +319,15 @@ async def _ask(line: Line, name: str) -> dict[str, Any]:
         if radio is None
         else {key: value for key, value in asdict(radio).items() if key != "at"},
         "power_saving": None if saving is None else asdict(saving),
+        "usim": None
+        if card is None
+        else {
+            "path": card.path and card.path.value,
+            "reasons": {path.value: reason for path, reason in card.reasons.items()},
+            "imsi": card.identity.imsi,
+            "gsm_access": card.identity.gsm_access,
+            "gba": card.identity.gba,
+        },
         "unanswered": unanswered,
         "degraded": degraded,
     }

@@ -153,6 +153,7 @@ def print_probe(found: dict[str, Any]) -> None:
         ("address", found["address"] or "-"),
         ("radio", _radio(found["radio"])),
         ("power saving", _power_saving(found["power_saving"])),
+        *_usim(found["usim"]),
     ]
     for name, value in lines:
         say(f"{name:13} {value}")
@@ -160,6 +161,24 @@ def print_probe(found: dict[str, Any]) -> None:
         say(f"{name:13} not told: {reason}", "yellow")
     for name, reason in found["degraded"].items():
         say(f"{'without':13} {name}: {reason}", "dim")
+
+
+_USIM_PATHS = {
+    "channel": "a logical channel (AT+CCHO, AT+CGLA)",
+    "basic": "the basic channel (AT+CSIM)",
+    None: "no way leads to it; a soft USIM can stand in",
+}
+_USIM_NAMES = {"channel": "logical channel", "basic": "basic channel"}
+
+
+def _usim(told: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if told is None:
+        return []
+    lines = [("USIM", _USIM_PATHS[told["path"]])]
+    if told["path"] is not None:
+        lines.append(("IMSI", told["imsi"] or "-"))
+    reasons = told["reasons"]
+    return [*lines, *(("", f"no {_USIM_NAMES[path]}: {reasons[path]}") for path in reasons)]
 
 
 def _registration(told: dict[str, Any] | None) -> str:

@@ -253,6 +253,46 @@ def test_a_probe_tells_how_a_module_stands(
     assert IMEI not in testbed("module", "probe", path).out
 
 
+@pytest.mark.parametrize(
+    ("family", "path", "shown"),
+    [
+        ("bc66", "basic", "USIM          the basic channel (AT+CSIM)"),
+        ("bc660k", "channel", "USIM          a logical channel (AT+CCHO, AT+CGLA)"),
+        ("bc95", None, "USIM          no way leads to it; a soft USIM can stand in"),
+    ],
+)
+def test_a_probe_finds_the_way_to_the_usim_and_masks_its_identity(
+    testbed: Run, module: Callable[..., str], family: str, path: str | None, shown: str
+) -> None:
+    port = module(family, "--scale", "20")
+    told = testbed("module", "probe", port, "--usim", "--json").json
+    assert told["usim"]["path"] == path
+    assert told["usim"]["imsi"] == ("001010000000000" if path else "")
+    done = testbed("module", "probe", port, "--usim")
+    assert shown in done.out
+    assert ("no logical channel: the module answered ERROR" in done.out) == (path != "channel")
+    assert "001010000000001" not in done.out
+    assert testbed("module", "probe", port, "--json").json["usim"] is None
+    if path:
+        whole = testbed("module", "probe", port, "--usim", "--show-identities").out
+        assert "IMSI          001010000000001" in whole
+
+
+def test_a_probe_without_a_card_says_so_of_the_usim(
+    testbed: Run, scripted: Callable[[dict[str, bytes]], str]
+) -> None:
+    ok = b"\r\nOK\r\n"
+    path = scripted(
+        {
+            **{"AT": ok, "ATE0": ok, "ATI": b"\r\nQuectel_BC66\r\n" + ok},
+            'AT+CCHO="A0000000871002"': b"\r\n+CME ERROR: 10\r\n",
+        }
+    )
+    done = testbed("module", "probe", path, "--usim")
+    assert done.code == 0, done.err
+    assert "USIM          not told: the SIM is not ready: SIM not inserted" in done.out
+
+
 def test_a_module_of_no_known_family_is_told_with_what_it_says(
     testbed: Run, scripted: Callable[[dict[str, bytes]], str]
 ) -> None:
