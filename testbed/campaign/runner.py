@@ -32,6 +32,7 @@ from testbed.results import (
     RunStatus,
     Sync,
 )
+from testbed.results.parquet import write_messages
 from testbed.ue.session import UeSession
 from testbed.version import __version__
 
@@ -120,6 +121,7 @@ class _Runner:
                 counts = dict(ledger.counts)
                 ledger.write(EndRecord(status=status, stopped=stopped, counts=counts))
                 journal.close()
+                write_messages(self._directory.journal_path, self._directory.messages_path)
                 self._update_manifest(final=final)
 
     def _journal(self) -> JournalWriter:

@@ -6,6 +6,7 @@ Runners come in to write; analysis, metrics, report and command line to read. On
 - ``manifest``        what the run was: versions, host, configuration, seed, module, clock
 - ``records``         the journal's records
 - ``journal``         the journal: one synced JSON object per line; the source of truth
+- ``parquet``         the messages as a flat table, made from the journal
 - ``files``           files that are written whole, or not at all
 - ``pcapng``          the capture format, and its writer
 - ``links``           from a captured frame to the IP packet in it

@@ -3,14 +3,15 @@
 ====================  =====================================================================
 ``manifest.json``     what the run was; written when it begins and again when it ends
 ``journal.jsonl``     one record per message: the source of truth
+``messages.parquet``  the messages as a flat table, made from the journal
 ``capture.pcapng``    what went over the networks of both sides
 ``esp_sa``            keys with which Wireshark decrypts the capture; test secrets only
 ``report.html``       made from the journal; it can be made again
 ====================  =====================================================================
 
 Its name is the UTC time of its beginning with a short random suffix, so runs sort by time and two
-that begin in one second do not meet. Nothing is ever overwritten but the manifest and the report,
-and these by renaming: a reader sees the old one or the new one, whole.
+that begin in one second do not meet. Nothing is ever overwritten but the manifest, the table and
+the report, and these by renaming: a reader sees the old one or the new one, whole.
 """
 
 from __future__ import annotations
@@ -73,6 +74,11 @@ class RunDirectory:
     def journal_path(self) -> Path:
         """``journal.jsonl``."""
         return self.path / "journal.jsonl"
+
+    @property
+    def messages_path(self) -> Path:
+        """``messages.parquet``."""
+        return self.path / "messages.parquet"
 
     @property
     def capture_path(self) -> Path:
