@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from testbed.analysis.bytes import LayerBytes
 from testbed.campaign.observers import InFlight
 from testbed.errors import TestbedError
 from testbed.results import SessionRecord, Stage
-from testbed.ue.messages import Exchange
+from testbed.ue.messages import KEEPALIVE_BYTES, Exchange
 
-__all__ = ["BytesDisagree", "check_exchange", "check_session"]
+__all__ = ["BytesDisagree", "check_exchange", "check_keepalive", "check_session"]
 
 
 class BytesDisagree(TestbedError):
@@ -44,6 +45,7 @@ def check_exchange(exchange: Exchange, seen: InFlight, what: str) -> None:
     """
     sent = [exchange.uplink_bytes] if Stage.AT_WRITTEN in exchange.stages else []
     up = [layers.total for layers in sent if layers is not None]
+    up += [KEEPALIVE_BYTES.total] * len(exchange.keepalives)
     if up != seen.sent:
         raise BytesDisagree(f"{what}, uplink", up, seen.sent)
     down = [layers.total for _, layers in exchange.feedback_received]
@@ -56,6 +58,16 @@ def check_exchange(exchange: Exchange, seen: InFlight, what: str) -> None:
     # Late answers and forgeries are in the capture and in no layer: they are counted as strays.
     if min(others.values(), default=0) < 0 or others.total() != exchange.strays:
         raise BytesDisagree(f"{what}, downlink", down, seen.received)
+
+
+def check_keepalive(layers: LayerBytes, seen: InFlight, what: str) -> None:
+    """See that a keepalive's layers sum to its packet.
+
+    Raises:
+        BytesDisagree: they do not.
+    """
+    if seen.sent != [layers.total]:
+        raise BytesDisagree(what, [layers.total], seen.sent)
 
 
 def check_session(record: SessionRecord, seen: InFlight, what: str) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from firmware_bridge import ModuleError, NotSupported, RadioReport, ReleaseAssistance
 from testbed.analysis.energy import estimate_energy
 from testbed.bench import Bench, BudgetDescription, Pace, Security
-from testbed.campaign.accounting import check_exchange, check_session
+from testbed.campaign.accounting import check_exchange, check_keepalive, check_session
 from testbed.campaign.ledger import Ledger, Progress
 from testbed.campaign.observers import InFlight
 from testbed.campaign.plan import PlannedMessage
@@ -196,6 +196,7 @@ class Sender:
         """A keepalive is a transmission like a message's, and measured so."""
         already_connected = self._upkeep.radio.connected
         self._in_flight.what = f"keepalive after message {after}"
+        self._in_flight.listen()
         try:
             sending = await send_keepalive(session)
         except NotSupported:
@@ -207,7 +208,8 @@ class Sender:
         await self._upkeep.radio.connect(min(CONNECT_TIMEOUT_S, next_due - loop.time()))
         radio = await self._upkeep.report()
         await self._settle(next_due)
-        self._in_flight.what = ""
+        what, self._in_flight.what = self._in_flight.what, ""
+        check_keepalive(KEEPALIVE_BYTES, self._in_flight, what)
         self._mark_radio(sending)
         uplink = KEEPALIVE_BYTES
         energy = self._energy(session, sending, radio, already_connected, uplink.total, 0, 0.0)
