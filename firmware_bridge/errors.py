@@ -124,7 +124,7 @@ class LineLost(PortError):
     """The port went away while it was open. `reason` is the system's word for it, "" if none."""
 
     def __init__(self, address: str, reason: str = "") -> None:
-        self.reason = reason
+        self.reason = mask_secrets(reason)
         super().__init__(
             f"port {address} vanished" + (f" ({reason})" if reason else ""),
             address=address,

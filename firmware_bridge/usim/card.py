@@ -23,7 +23,6 @@ from firmware_bridge.errors import (
     CommandFailed,
     ModuleError,
     ModuleRebooted,
-    ModuleSilent,
     ModuleTimeout,
     NotSupported,
     UnexpectedAnswer,
@@ -97,10 +96,9 @@ async def probe_usim(module: Module) -> UsimProbe:
             identity = await _tried(path)
         except (CommandFailed, NotSupported, UnexpectedAnswer, UsimRefused) as error:
             reasons[way.path] = str(error)
-        except ModuleSilent:
-            raise
-        except ModuleTimeout as error:
+        except ModuleTimeout as error:  # some modems say nothing to what they do not know
             reasons[way.path] = str(error)
+            await module.wake()
         else:
             return UsimProbe(path=way.path, reasons=MappingProxyType(reasons), identity=identity)
         finally:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from firmware_bridge import (
     CommandFailed,
     ModuleRebooted,
+    ModuleSilent,
     ModuleTimeout,
     SimNotReady,
     UnexpectedAnswer,
@@ -140,6 +141,21 @@ def test_no_way_at_all_is_said_with_both_reasons(run: Run) -> None:
             await open_usim(module)
         assert "soft USIM" in caught.value.hint
         assert set(caught.value.reasons) == {"channel", "basic"}
+
+    run(test)
+
+
+def test_a_modem_that_says_nothing_to_what_it_does_not_know_is_asked_on(run: Run) -> None:
+    async def test(module: Any, fake: Any) -> None:
+        basic(fake)
+        fake.on("AT+CMEE?", "+CMEE: 1|OK")
+        fake.on(OPEN, None)
+        probe = await probe_usim(module)
+        assert probe.path is UsimPath.BASIC
+        assert "no answer to AT+CCHO" in probe.reasons[UsimPath.CHANNEL]
+        fake.deaf = True
+        with pytest.raises(ModuleSilent):
+            await probe_usim(module)
 
     run(test)
 
