@@ -1,9 +1,9 @@
-"""The Linux kernel's ESP, live: a kernel that runs as a process sends, this project's ESP echoes.
+"""The Linux kernel's ESP, live: a kernel that runs as a process sends, the HSE's gateway echoes.
 
 Needs root, ``/dev/net/tun``, iproute2, kmod and user-mode-linux. Three suites go through every
 combination of mode, outer and inner IP version, UDP encapsulation and ESN; every other suite that
-the kernel has goes through one. Suites with an implicit IV, which the kernel has not, are sent to
-it with the IV put into the packet, once without ESN and once with.
+the kernel has goes through one. Suites with an implicit IV, which the kernel has not, take esp's
+own associations and are sent to it with the IV put into the packet, once without ESN and once with.
 """
 
 from __future__ import annotations
@@ -212,6 +212,15 @@ def test_neither_side_refused_a_packet(outcome: tuple[dict[int, int], str]) -> N
     assert "REFUSED {}" in said
     errors = [line for line in said.splitlines() if line.startswith(("STAT XfrmIn", "FAILED"))]
     assert not errors
+
+
+def test_the_gateway_gave_the_answers(outcome: tuple[dict[int, int], str]) -> None:
+    _, said = outcome
+    served = [one for one in matrix() if "iiv" not in one["suite"]]
+    told = next(line for line in said.splitlines() if line.startswith("GATEWAY "))
+    sessions, answers = json.loads(told.removeprefix("GATEWAY "))
+    assert sessions == len(served)
+    assert answers >= sum(one["echoes"] for one in served)
 
 
 def test_the_matrix_holds_every_suite() -> None:

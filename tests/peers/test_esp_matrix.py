@@ -133,7 +133,8 @@ Each suite of the table is judged by software that is not ours. A cell names wha
 with outer/inner IP versions, sequence numbers (SN 32 bits, ESN 64), the carrier (plain ESP or UDP
 encapsulated), and the number of combinations; or why not.
 
-- **Linux live**: a Linux kernel that runs as a process sends, our ESP echoes (`test_esp_linux.py`).
+- **Linux live**: a Linux kernel that runs as a process sends, and the HSE's gateway echoes, its
+  associations configured by hand (`test_esp_linux.py`): addresses are learned or assigned as ever.
   Suites with an implicit IV are sent to it with the IV put into the packet.
 - **Linux, strongSwan, scapy packets**: recorded packets are opened, and made again octet by octet
   (`tests/esp/test_vectors.py`).
