@@ -110,6 +110,14 @@ PROOFS = {
         ("tests/rohc/test_any_changes.py",),
         {"ROHC_FLOW_EXAMPLES": "400"},
     ),
+    "aa": Proof(
+        "A/A campaigns in virtual time with autocorrelated radio, seeds 0 to 199: false alarms",
+        ("benchmarks/aa.py", "--seeds", "200"),
+    ),
+    "aa-simulated": Proof(
+        "the same with drawn values, and how often a true change of 10 % is found",
+        ("benchmarks/aa.py", "--simulated", "--seeds", "200"),
+    ),
     "kernel": Proof(
         "a live Linux kernel at the other end of our ESP",
         ("tests/peers/test_esp_linux.py",),

@@ -24,6 +24,8 @@ MIN_CLUSTERS: Final = 10
 _TIMES: Final = 4
 """Stretches are this many correlation times long."""
 
+_CHANCE: Final = 1.645  # one-sided, 5 %
+
 _DRIFT_P: Final = 0.001
 _FENCE: Final = 3.0  # Tukey's outer fence, in interquartile ranges
 
@@ -35,7 +37,8 @@ class Dependence:
     first: float
     """Autocorrelation of neighbours, of ranks."""
     time: float
-    """Messages that tell as much as one: 1 plus twice the sum of autocorrelations, at least 1."""
+    """Messages that tell as much as one: 1 plus twice the sum of autocorrelations; exactly 1 where
+    these are no larger than chance makes them."""
     n: int
     """Messages."""
 
@@ -47,14 +50,16 @@ class Dependence:
     @property
     def stretch(self) -> int:
         """How many neighbours make a stretch that depends on the next one by next to nothing."""
-        return 1 if self.time < 1.05 else math.ceil(_TIMES * self.time)
+        return math.ceil(_TIMES * self.time) if self.time > 1 else 1
 
 
 def dependence(ordered: NDArray[np.float64]) -> Dependence:
     """Autocorrelation of an arm's values, by ranks: a lost message and a slow one count alike.
 
     Autocorrelations are summed as long as the sums of two neighbours stay positive (C. J. Geyer,
-    "Practical Markov chain Monte Carlo", Stat. Sci. 7 (1992), section 3.3).
+    "Practical Markov chain Monte Carlo", Stat. Sci. 7 (1992), section 3.3). Of independent values
+    each has a standard deviation of 1 over the root of their number: if neither the first nor the
+    sum of the first five lies beyond 1.645 times its own, the values pass for independent.
 
     Args:
         ordered: in the order of time, infinite where no answer came.
@@ -68,13 +73,16 @@ def dependence(ordered: NDArray[np.float64]) -> Dependence:
     size = 1 << (2 * n - 1).bit_length()
     spectrum = np.abs(np.fft.rfft(centred, size)) ** 2
     correlations = np.fft.irfft(spectrum, size)[: n // 2] / power
+    first, five = float(correlations[1]), float(correlations[1:6].sum())
+    if first <= _CHANCE / math.sqrt(n) and five <= _CHANCE * math.sqrt(5 / n):
+        return Dependence(first=first, time=1.0, n=n)
     total = 0.0
     for lag in range(0, len(correlations) - 1, 2):
         pair = float(correlations[lag] + correlations[lag + 1])
         if pair <= 0:
             break
         total += pair
-    return Dependence(first=float(correlations[1]), time=max(2 * total - 1, 1.0), n=n)
+    return Dependence(first=first, time=max(2 * total - 1, 1.0), n=n)
 
 
 def stretches(ordered: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -115,13 +123,16 @@ def notes(ordered: NDArray[np.float64], what: str) -> Iterator[str]:
 
 def _drift(ordered: NDArray[np.float64], what: str, found: Dependence) -> Iterator[str]:
     """Whether values rise or fall over the run, more than their dependence explains."""
-    if found.n < 20 or found.effective < MIN_CLUSTERS:
-        return
     ranked = ranks(ordered)
-    if ranked.min() == ranked.max():
+    if found.n < 20 or ranked.min() == ranked.max():
         return
-    slope = float(np.corrcoef(ranked, np.arange(found.n))[0, 1])
-    z = math.atanh(min(max(slope, -0.999999), 0.999999)) * math.sqrt(max(found.effective - 3, 1))
+    place = np.arange(found.n) - (found.n - 1) / 2
+    slope = float(np.corrcoef(ranked, place)[0, 1])
+    # The trend itself makes neighbours alike: what is left without it counts.
+    rest = dependence(ranked - place * float(ranked @ place) / float(place @ place))
+    if rest.effective < MIN_CLUSTERS:
+        return
+    z = math.atanh(min(max(slope, -0.999999), 0.999999)) * math.sqrt(rest.effective - 3)
     if normal_two_sided(z) < _DRIFT_P:
         half = found.n // 2
         first, second = (float(np.median(part)) for part in (ordered[:half], ordered[half:]))

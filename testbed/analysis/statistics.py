@@ -389,7 +389,7 @@ def effective_size(indicator: Floats, clusters: Ints) -> float:
     variance, _ = mean_variance(indicator, clusters)
     if not 0 < share < 1 or not math.isfinite(variance) or variance <= 0:
         return float(n)  # nothing varies that could tell of dependence
-    return min(float(n), share * (1 - share) / variance)
+    return min(float(n), share * (1 - share) / variance * n / (n - 1))
 
 
 def wilson(share: float, n: float) -> tuple[float, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from dataclasses import replace
 from itertools import pairwise
 
@@ -172,3 +174,40 @@ def test_random_access_synchronises_first_and_sends_the_preamble_of_its_level() 
     assert access.duration_s == pytest.approx(sum(s.duration_s for s in access.segments))
     request = air.scheduling_request(0.0)
     assert request.duration_s < access.duration_s - 0.7
+
+
+# -- shadowing -------------------------------------------------------------------------------------
+
+
+def shadowed(seed: int = 1, **changes: float) -> Channel:
+    settings = {"shadowing_db": 6.0, "shadowing_time_s": 60.0} | changes
+    return channel(seed, **settings)
+
+
+def test_without_shadowing_there_is_none() -> None:
+    plain = channel()
+    assert {plain.signal(float(now)).rsrp_dbm for now in range(0, 3600, 7)} == {-92.0}
+
+
+def test_shadows_have_their_deviation_and_their_memory() -> None:
+    air = shadowed()
+    levels = [air.signal(6.0 * step).rsrp_dbm + 92.0 for step in range(40_000)]
+    power = statistics.fmean(level**2 for level in levels)
+    alike = statistics.fmean(a * b for a, b in zip(levels, levels[10:], strict=False)) / power
+    assert power**0.5 == pytest.approx(6.0, rel=0.05)
+    assert alike == pytest.approx(math.exp(-1), abs=0.05)
+
+
+def test_a_shadow_depends_on_seed_and_time_alone() -> None:
+    asked_often, asked_once = shadowed(), shadowed()
+    for now in range(0, 900):
+        asked_often.signal(float(now))
+    assert asked_often.signal(900.0) == asked_once.signal(900.0)
+    assert asked_often.signal(30.0) == shadowed().signal(30.0)
+    assert shadowed(seed=2).signal(900.0) != asked_once.signal(900.0)
+
+
+@pytest.mark.parametrize("change", [{"shadowing_db": -1.0}, {"shadowing_time_s": 0.0}])
+def test_shadowing_that_cannot_be_is_refused(change: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(change))):
+        RadioSettings(**change)  # type: ignore[arg-type]

@@ -1,0 +1,95 @@
+"""JUnit reports, held against the structure that viewers rely on."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+from testbed.analysis.limits import LimitsDescription
+from testbed.analysis.verdicts import Judgement, judge
+from testbed.report.junit import junit_xml
+from tests.testbed.analysis.journals import measurements
+
+# Elements with their required and optional attributes and children, as in the JUnit schema of
+# Jenkins' xUnit plugin (junit-10.xsd), in our own words.
+SCHEMA: dict[str, tuple[set[str], set[str], set[str]]] = {
+    "testsuites": (set(), {"name", "time", "tests", "failures", "errors", "disabled", "skipped"},
+                   {"testsuite"}),
+    "testsuite": ({"name", "tests", "failures", "errors"},
+                  {"skipped", "time", "timestamp", "hostname", "id", "package"},
+                  {"testcase", "properties", "system-out", "system-err"}),
+    "testcase": ({"name", "classname"}, {"time", "status", "assertions"},
+                 {"skipped", "error", "failure", "system-out", "system-err"}),
+    "failure": (set(), {"message", "type"}, set()),
+    "skipped": (set(), {"message", "type"}, set()),
+    "system-out": (set(), set(), set()),
+}  # fmt: skip
+
+
+def check(element: ElementTree.Element) -> None:
+    """The element and all below it are as the schema says."""
+    required, optional, children = SCHEMA[element.tag]
+    assert required <= set(element.attrib) <= required | optional, element.tag
+    for child in element:
+        assert child.tag in children, (element.tag, child.tag)
+        check(child)
+
+
+def judgements(name: str = "esp-tunnel") -> tuple[Judgement, ...]:
+    limits = LimitsDescription.model_validate(
+        {
+            "uplink_bytes": [
+                {"max": "90 B", "configuration": name},
+                {"max": "140 B", "configuration": name},
+            ],
+            "delivery": {"min": "99.99 %", "configuration": name},
+            "latency_median": {"regression": "5 %", "configuration": name},
+        }
+    ).limits()
+    return judge(
+        measurements(latencies_s={name: 1.0}, sizes={name: 136}, messages=60), limits
+    )
+
+
+def test_a_report_has_the_structure_that_viewers_read() -> None:
+    text = junit_xml("nightly", judgements(), timestamp="2026-05-01T12:00:00")
+    root = ElementTree.fromstring(text)
+    check(root)
+    suite = root[0]
+    assert {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")} == {
+        "tests": "4",
+        "failures": "1",
+        "errors": "0",
+        "skipped": "2",
+    }
+    cases = {case.get("name"): [child.tag for child in case] for case in suite}
+    assert cases == {
+        "latency_median worse by <= 5 %": ["skipped"],
+        "delivery >= 99.99 %": ["skipped"],
+        "uplink_bytes <= 90 B": ["failure"],
+        "uplink_bytes <= 140 B": ["system-out"],
+    }
+    failure = suite.find("testcase/failure")
+    assert failure is not None and "fail: 136 B" in (failure.get("message") or "")
+
+
+def test_the_check_of_the_structure_bites() -> None:
+    root = ElementTree.fromstring(junit_xml("nightly", judgements()))
+    del root[0].attrib["tests"]
+    try:
+        check(root)
+    except AssertionError:
+        return
+    raise AssertionError("a suite without its number of tests was accepted")
+
+
+def test_what_xml_cannot_hold_is_replaced() -> None:
+    text = junit_xml("a\x00b\ud800 <&>", judgements("esp\x1b[31m"))
+    root = ElementTree.fromstring(text)
+    assert root[0].get("name") == "a?b? <&>"
+    assert root[0][0].get("classname") == "esp?[31m"
+
+
+def test_nothing_judged_is_an_empty_suite() -> None:
+    root = ElementTree.fromstring(junit_xml("nightly", ()))
+    check(root)
+    assert root[0].get("tests") == "0" and len(root[0]) == 0
