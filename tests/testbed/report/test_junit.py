@@ -45,9 +45,7 @@ def judgements(name: str = "esp-tunnel") -> tuple[Judgement, ...]:
             "latency_median": {"regression": "5 %", "configuration": name},
         }
     ).limits()
-    return judge(
-        measurements(latencies_s={name: 1.0}, sizes={name: 136}, messages=60), limits
-    )
+    return judge(measurements(latencies_s={name: 1.0}, sizes={name: 136}, messages=60), limits)
 
 
 def test_a_report_has_the_structure_that_viewers_read() -> None:
