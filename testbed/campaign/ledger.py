@@ -11,6 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
+from enum import StrEnum
 
 from testbed.bench import BudgetDescription
 from testbed.campaign.plan import Visit
@@ -26,11 +27,32 @@ from testbed.results import (
     SetupRecord,
 )
 
-__all__ = ["Ledger", "Progress"]
+__all__ = ["Ledger", "ModulePhase", "Progress"]
+
+
+class ModulePhase(StrEnum):
+    """What the module is doing."""
+
+    STARTING = "starting"
+    """It is switched on, or asked who it is."""
+    ATTACHING = "attaching"
+    IDLE = "idle"
+    """Attached, without a radio connection."""
+    CONNECTED = "connected"
+    """Attached, with one."""
+    ASLEEP = "asleep"
+    """Attached, in power saving mode."""
+    RECOVERING = "recovering"
+    """Something went wrong with it, and it is being brought back."""
+    ENDED = "ended"
+    """The run needs it no more."""
 
 
 class Progress:
     """Somebody who wants to see a run go on; does nothing here."""
+
+    def module(self, phase: ModulePhase) -> None:
+        """The module does something else from now on."""
 
     def phase(self, text: str) -> None:
         """Something that takes a while begins."""

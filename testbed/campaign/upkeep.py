@@ -8,23 +8,40 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from firmware_bridge import (
+    DeepSleepEntered,
+    DeepSleepLeft,
     Module,
     ModuleError,
+    ModuleEvent,
     ModuleSilent,
     NotSupported,
     PowerSaving,
+    PsmEntered,
+    PsmLeft,
     RadioReport,
+    RrcConnected,
+    RrcReleased,
 )
 from testbed.bench import Bench, PowerSavingDescription
 from testbed.campaign.faults import FaultWatch
 from testbed.campaign.lab import ModuleLink
-from testbed.campaign.ledger import Ledger, Progress
+from testbed.campaign.ledger import Ledger, ModulePhase, Progress
 from testbed.campaign.observers import InFlight
 from testbed.campaign.radio import RadioWatch
 from testbed.errors import LabFault
 from testbed.results import FaultRecord
 
 __all__ = ["SETTLE_TIMEOUT_S", "Upkeep", "radio_dict"]
+
+_PHASES: tuple[tuple[type[ModuleEvent], ModulePhase], ...] = (
+    (RrcConnected, ModulePhase.CONNECTED),
+    (RrcReleased, ModulePhase.IDLE),
+    (PsmEntered, ModulePhase.ASLEEP),
+    (PsmLeft, ModulePhase.IDLE),
+    (DeepSleepEntered, ModulePhase.ASLEEP),
+    (DeepSleepLeft, ModulePhase.IDLE),
+)
+"""What an attached module is doing after an event."""
 
 SETTLE_TIMEOUT_S = 70.0
 """How long a message may wait for the radio's release; operators' timers end within a minute."""
@@ -56,6 +73,7 @@ class Upkeep:
         """The address that the network gave the module."""
         self.granted = PowerSaving()
         """The power saving that the network granted it."""
+        self._attached = False
         self.on_restored: Callable[[], None] = lambda: None
         """Called when the module was brought back, perhaps behind another driver."""
 
@@ -63,6 +81,18 @@ class Upkeep:
         """Follow a module's events."""
         module.subscribe(self.radio.event)
         module.subscribe(self.faults.event)
+        module.subscribe(self._event)
+
+    def _event(self, event: ModuleEvent) -> None:
+        """Tell what an attached module is doing."""
+        if self._attached:
+            for kind, phase in _PHASES:
+                if isinstance(event, kind):
+                    self._progress.module(phase)
+
+    def _phase(self, phase: ModulePhase, *, attached: bool = False) -> None:
+        self._attached = attached
+        self._progress.module(phase)
 
     def use(self, link: ModuleLink) -> None:
         """Speak with the module over this link."""
@@ -77,6 +107,7 @@ class Upkeep:
         """Write down a fault that nobody dealt with any more."""
         if self.faults.fault is not None:
             self._ledger.write(self._fault_record(None))
+        self._phase(ModulePhase.ENDED)
 
     async def start(self) -> None:
         """Start and attach the module for the first time; bring it back if it fails meanwhile.
@@ -144,6 +175,7 @@ class Upkeep:
                 hint="To go on after such things: recovery: {module: continue}.",
             )
         self._progress.phase(f"bringing the module back ({noticed.fault})")
+        self._phase(ModulePhase.RECOVERING)
         fault = noticed.fault
         for attempt in range(1, description.attempts + 1):
             self.faults.clear()  # what happens from here on is another one
@@ -178,14 +210,18 @@ class Upkeep:
     async def _bring_up(self) -> None:
         """Start the module, ask for power saving, and attach."""
         module = self.module
+        self._phase(ModulePhase.STARTING)
         await module.start()
         description = self._bench.module
         await module.configure_power_saving(self._wanted)
         self._progress.phase("attaching")
+        self._phase(ModulePhase.ATTACHING)
         await module.attach(apn=description.apn, timeout_s=description.attach_timeout_s)
         self.granted = await module.power_saving()
         self.address = await module.address()
         self.faults.attached()
+        connected = self.radio.connected
+        self._phase(ModulePhase.CONNECTED if connected else ModulePhase.IDLE, attached=True)
 
     async def _bring_back(self, fault: str) -> None:
         """Open the line again if it was lost; start and attach the module."""

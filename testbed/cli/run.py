@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import time as wall_time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,8 +29,9 @@ from testbed.bench import Bench, Configuration, Pace, load_bench, validate_bench
 from testbed.bench.timing import TEST_KEYS_NOTE
 from testbed.campaign import Payloads, load_payloads, run_bench
 from testbed.campaign import Progress as RunProgress
+from testbed.campaign.ledger import ModulePhase
 from testbed.campaign.resuming import check_resumable, interrupted_bench, open_interrupted
-from testbed.cli.shared import INTERRUPTED, app, print_json, stderr, stdout
+from testbed.cli.shared import INTERRUPTED, app, print_json, show_warning, stderr, stdout
 from testbed.cli.verdict import (
     BaselineOption,
     BaselinesOption,
@@ -38,13 +40,17 @@ from testbed.cli.verdict import (
     reference,
 )
 from testbed.compression import FeedbackWay, RohcMode
-from testbed.metrics import MetricsServer, RunMetrics
+from testbed.errors import LabFault
+from testbed.metrics import LastScrape, MetricsServer, RunMetrics
+from testbed.metrics.pushgateway import check_gateway, push
 from testbed.report.page import write_report
 from testbed.report.table import render_table
 from testbed.results import (
+    JournalReader,
     MessageRecord,
     Record,
     RunDirectory,
+    RunRecord,
     TimeKind,
     start_manifest,
 )
@@ -139,6 +145,14 @@ def run(
         int | None,
         typer.Option(min=0, max=65535, help="Serve Prometheus metrics on loopback meanwhile."),
     ] = None,
+    pushgateway: Annotated[
+        str | None,
+        typer.Option(
+            envvar="TESTBED_PUSHGATEWAY",
+            metavar="URL",
+            help="Push the run's figures to this Prometheus Pushgateway when it has ended.",
+        ),
+    ] = None,
     resume: Annotated[
         Path | None,
         typer.Option(help="Go on with the interrupted run in this directory, where it stopped."),
@@ -203,6 +217,7 @@ def run(
     else:
         bench = validate_bench(overrides)
     payloads = load_payloads(bench)
+    gateway = None if pushgateway is None else check_gateway(pushgateway)
     before = reference(baseline, baselines)  # a wrong name is told now, not after the run
     if directory is None:
         directory = RunDirectory.create(runs)
@@ -212,6 +227,8 @@ def run(
     verdict = None if interrupted else Verdict(directory, before)
     if verdict is not None:
         verdict.write_junit(junit)
+        if gateway is not None:
+            _push(gateway, directory, verdict)
     _show(directory, verdict, json_output)
     if verdict is not None:
         return verdict.exit_code
@@ -257,8 +274,13 @@ def _run(
     interrupted = False
     with contextlib.ExitStack() as stack:
         if metrics_port is not None:
-            server = stack.enter_context(MetricsServer(metrics, port=metrics_port))
+            if resume:
+                for record in JournalReader(directory.journal_path).typed():
+                    metrics.observe(record)
+            last_scrape = LastScrape()
+            server = stack.enter_context(MetricsServer(metrics, last_scrape, port=metrics_port))
             stderr().print(f"metrics: {server.url}")
+            stack.callback(_wait_for, last_scrape)
         progress = stack.enter_context(_progress(payloads.plan.total, metrics))
 
         async def main() -> None:
@@ -280,6 +302,34 @@ def _run(
             stderr().print(f"run directory: {escape(str(directory.path))}", soft_wrap=True)
             raise
     return interrupted
+
+
+def _push(gateway: str, directory: RunDirectory, verdict: Verdict) -> None:
+    """Push the run's figures; a gateway that does not take them costs a warning."""
+    # Here, not above: numpy takes its time, and most runs don't need it this early.
+    from testbed.metrics.suite import SuiteMetrics
+
+    first = next(iter(JournalReader(directory.journal_path).typed()))
+    assert isinstance(first, RunRecord)
+    metrics = SuiteMetrics(
+        first,
+        directory.name,
+        verdict.run,
+        verdict.judgements,
+        verdict.grade,
+        ended_at_s=wall_time.time(),
+    )
+    try:
+        push(gateway, metrics, metrics.grouping_key)
+    except LabFault as error:
+        show_warning(error.message, error.hint)
+
+
+def _wait_for(scrape: LastScrape) -> None:
+    """Let who scraped the run see its end; Ctrl-C ends that, too."""
+    if scrape.patience_s > 1.0:
+        stderr().print(f"waiting for the last scrape, at most {scrape.patience_s:.0f} s")
+    scrape.wait()
 
 
 def _cancel_on_termination() -> None:
@@ -316,6 +366,9 @@ class _Bar(RunProgress):
 
     def phase(self, text: str) -> None:
         self._bar.update(self._task, description=escape(text))
+
+    def module(self, phase: ModulePhase) -> None:
+        self._metrics.phase(phase.value)
 
     def record(self, record: Record) -> None:
         self._metrics.observe(record)

@@ -26,6 +26,7 @@ __all__ = [
     "print_json",
     "print_json_line",
     "show_error",
+    "show_warning",
     "stderr",
     "stdout",
 ]
@@ -72,6 +73,14 @@ def show_error(message: str, hint: str | None) -> None:
     """Print what happened and the next step on standard error."""
     console = stderr()
     console.print(f"[bold red]error:[/] {_plain(message)}", soft_wrap=True)
+    if hint:
+        console.print(f"[bold]next:[/] {_plain(hint)}", soft_wrap=True)
+
+
+def show_warning(message: str, hint: str | None) -> None:
+    """Print what went wrong beside the work itself, and the next step, on standard error."""
+    console = stderr()
+    console.print(f"[bold yellow]warning:[/] {_plain(message)}", soft_wrap=True)
     if hint:
         console.print(f"[bold]next:[/] {_plain(hint)}", soft_wrap=True)
 

@@ -88,14 +88,14 @@ class Verdict:
         self.judgements = judge(self.run, limits, baseline=baseline, problems=problems)
         grade = overall(judgement.grade for judgement in self.judgements)
         self.exit_code = int(exit_code(grade))
-        self._grade = grade.value
+        self.grade = grade
 
     def to_json(self) -> dict[str, Any]:
         """Grade, judgements and savings, for scripts."""
         from testbed.analysis.comparison import savings
 
         return {
-            "grade": self._grade,
+            "grade": self.grade.value,
             "judgements": [judgement.to_json() for judgement in self.judgements],
             "savings": [saving.to_json() for saving in savings(self.run)],
         }
@@ -115,4 +115,4 @@ class Verdict:
             stdout().print(render_savings(saved))
         if self.judgements:
             stdout().print(render_judgements(self.judgements))
-            stdout().print(f"verdict: {self._grade}")
+            stdout().print(f"verdict: {self.grade.value}")

@@ -83,17 +83,24 @@ LABELS: Final[dict[str, str]] = {
     "packet_type": "a ROHC packet type; at most 32 of them, then `other`",
     "kind": "`measured` or `estimated`; never mixed",
     "state": "`setup`, `transmit`, `receive`, `tail` or `sleep`",
+    "phase": "`starting`, `attaching`, `idle`, `connected`, `asleep`, `recovering` or `ended`",
     "port": "a port of the HSE: `esp`, `rohc` or `plain`",
     "run": "id of the run, in `testbed_run_info` and exemplars only",
     "version": "version of the testbed",
     "seed": "the run's seed",
     "limit": "`soft` or `hard`",
+    "arm": "a configuration, or a campaign's cell; at most 100 of them, then `other`",
+    "grade": "`pass`, `warn`, `fail`, `inconclusive` or `not-judged`",
+    "measure": "a figure that a limit can be about, such as `latency_median`",
+    "statistic": "`median` or `p95`",
+    "estimate": "`value`, or an end of its 95 % interval: `low`, `high`",
 }
 """Every label with the values it may have."""
 
 _RUN: Final = ("bench", "module", "origin")
 _MESSAGE: Final = (*_RUN, "security", "compression", "carrier", "ecl", "payload")
 _SESSION: Final = (*_RUN, "security", "compression", "carrier", "payload")
+_ARM: Final = (*_RUN, "security", "compression", "arm")
 
 
 def _counter(name: str, unit: str, labels: tuple[str, ...], text: str) -> Metric:
@@ -151,6 +158,12 @@ CATALOGUE: Final[tuple[Metric, ...]] = (
         "messages",
         (*_MESSAGE, "outcome"),
         "Messages by how they ended.",
+    ),
+    _counter(
+        "warm_up_messages",
+        "messages",
+        _RUN,
+        "Messages that only warmed a campaign's cell up; no other metric counts them.",
     ),
     _counter(
         "messages_unanswered",
@@ -216,6 +229,18 @@ CATALOGUE: Final[tuple[Metric, ...]] = (
         (*_SESSION, "direction"),
         "Bytes of key exchanges, outer headers included.",
     ),
+    _counter(
+        "session_rekeyings",
+        "exchanges",
+        (*_SESSION, "reason"),
+        "Key exchanges that the UE began to replace its keys, by reason, failed ones included.",
+    ),
+    _counter(
+        "session_energy_joules",
+        "joules",
+        (*_SESSION, "kind"),
+        "Energy of key exchanges, where it is known.",
+    ),
     _histogram(
         "session_setup_seconds",
         "seconds",
@@ -236,6 +261,12 @@ CATALOGUE: Final[tuple[Metric, ...]] = (
         "Bytes of packets that carried ROHC feedback and nothing else, outer headers included.",
     ),
     _counter(
+        "feedback_energy_joules",
+        "joules",
+        (*_SESSION, "kind"),
+        "Energy of packets that the UE sent with ROHC feedback and nothing else.",
+    ),
+    _counter(
         "keepalive_packets",
         "packets",
         _SESSION,
@@ -252,6 +283,24 @@ CATALOGUE: Final[tuple[Metric, ...]] = (
         "joules",
         (*_SESSION, "kind"),
         "Energy of NAT keepalives, but for those sent while an answer was awaited.",
+    ),
+    _gauge(
+        "module_state",
+        "boolean",
+        (*_RUN, "phase"),
+        "1 for what the module is doing now, 0 for everything else.",
+    ),
+    _gauge(
+        "module_registered",
+        "boolean",
+        _RUN,
+        "1 while the module is attached to the network, as far as is known.",
+    ),
+    _gauge(
+        "module_last_message_timestamp_seconds",
+        "seconds",
+        _RUN,
+        "When the module's latest message ended, in Unix time.",
     ),
     _counter(
         "module_faults",
@@ -300,6 +349,12 @@ CATALOGUE: Final[tuple[Metric, ...]] = (
         "Datagrams that the HSE refused, by reason; none of them reached the application.",
     ),
     _counter(
+        "hse_notices",
+        "datagrams",
+        (),
+        "Notices that the HSE sent to peers whose association it does not know.",
+    ),
+    _counter(
         "hse_keepalives", "datagrams", (), "NAT keepalives that the HSE saw (RFC 3948 section 2.3)."
     ),
     _counter(
@@ -321,6 +376,66 @@ CATALOGUE: Final[tuple[Metric, ...]] = (
         "channels",
         (),
         "ROHC channels alive at the HSE, one each way per session that compresses.",
+    ),
+    Metric(
+        name=f"{PREFIX}suite_run_info",
+        type=MetricType.INFO,
+        unit="",
+        labels=(*_RUN, "run", "version", "seed"),
+        help="The suite's latest complete run; always 1.",
+    ),
+    _gauge(
+        "suite_last_run_timestamp_seconds",
+        "seconds",
+        _RUN,
+        "When the suite's latest complete run ended, in Unix time.",
+    ),
+    _gauge(
+        "suite_last_success_timestamp_seconds",
+        "seconds",
+        _RUN,
+        "When the suite's latest complete run without a failed or undecided limit ended, in Unix "
+        "time; later runs leave it as it is until one succeeds.",
+    ),
+    _gauge(
+        "suite_grade", "boolean", (*_RUN, "grade"), "1 for the grade of the suite's latest run."
+    ),
+    _gauge(
+        "suite_limits",
+        "limits",
+        (*_RUN, "grade"),
+        "Limits of the suite's latest run by what became of them.",
+    ),
+    _gauge(
+        "suite_messages",
+        "messages",
+        (*_ARM, "outcome"),
+        "Messages of the suite's latest run; `lost` and `failed` count as `lost`.",
+    ),
+    _gauge(
+        "suite_latency_seconds",
+        "seconds",
+        (*_ARM, "statistic", "estimate"),
+        "Latency in the suite's latest run, messages without an answer as slower than the "
+        "time-out.",
+    ),
+    _gauge(
+        "suite_uplink_bytes",
+        "bytes",
+        (*_ARM, "estimate"),
+        "Mean size of an uplink packet in the suite's latest run, outer IP header included.",
+    ),
+    _gauge(
+        "suite_energy_joules",
+        "joules",
+        (*_ARM, "kind", "estimate"),
+        "Mean energy of a message in the suite's latest run.",
+    ),
+    _gauge(
+        "suite_regression_ratio",
+        "ratio",
+        (*_ARM, "measure", "estimate"),
+        "A figure of the suite's latest run over its baseline's, turned so that above 1 is worse.",
     ),
 )
 """All metrics, in the order in which they are exported and documented."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol
 
@@ -24,10 +25,13 @@ from testbed.results.records import (
     record_from_dict,
 )
 
-__all__ = ["HseCounters", "HseMetrics", "RunMetrics"]
+__all__ = ["HseCounters", "HseMetrics", "RunMetrics", "run_labels"]
 
 _HSE_PREFIX: Final = "testbed_hse_"
+_SUITE_PREFIX: Final = "testbed_suite_"
 _STATES: Final = ("setup", "transmit", "receive", "tail", "sleep")
+_PHASES: Final = ("starting", "attaching", "idle", "connected", "asleep", "recovering", "ended")
+_REGISTERED: Final = ("idle", "connected", "asleep")
 _UNKNOWN: Final = "unknown"
 
 
@@ -38,18 +42,23 @@ class RunMetrics:
 
     Args:
         run_id: names the run in exemplars and in ``testbed_run_info``; never a label elsewhere.
+        wall_clock: gives Unix time, in seconds: when the latest message ended.
     """
 
-    def __init__(self, run_id: str = "") -> None:
+    def __init__(self, run_id: str = "", *, wall_clock: Callable[[], float] = time.time) -> None:
         self._run_id = run_id
+        self._wall_clock = wall_clock
         self._series = SeriesSet(
-            entry.name for entry in CATALOGUE if not entry.name.startswith(_HSE_PREFIX)
+            entry.name
+            for entry in CATALOGUE
+            if not entry.name.startswith((_HSE_PREFIX, _SUITE_PREFIX))
         )
         self._reasons = Bounded()
         self._packet_types = Bounded()
         self._faults = Bounded()
+        self._rekeyings = Bounded()
         self._timeout_s = LATENCY_BUCKETS_S[-1]
-        self._run = _run_labels(RunRecord())
+        self._run = run_labels(RunRecord())
 
     def observe(self, record: Record | Mapping[str, Any]) -> None:
         """Count one record of the journal.
@@ -63,8 +72,12 @@ class RunMetrics:
         known = record_from_dict(record) if isinstance(record, Mapping) else record
         with self._series.lock:
             match known:
+                case MessageRecord(warm_up=True):
+                    self._series.add("testbed_warm_up_messages_total", self._run)
+                    self._ended()
                 case MessageRecord():
                     self._message(known)
+                    self._ended()
                 case SessionRecord():
                     self._session(known)
                 case FeedbackRecord():
@@ -79,6 +92,23 @@ class RunMetrics:
                     complete = status is RunStatus.COMPLETE
                     self._series.set("testbed_run_complete", self._run, float(complete))
 
+    def phase(self, phase: str) -> None:
+        """Say what the module is doing now.
+
+        Args:
+            phase: one of the catalogue's values of that label.
+
+        Raises:
+            ValueError: it is none of them.
+        """
+        if phase not in _PHASES:
+            raise ValueError(f"{phase!r} is none of {', '.join(_PHASES)}")
+        series = self._series
+        with series.lock:
+            for one in _PHASES:
+                series.set("testbed_module_state", self._run | {"phase": one}, float(one == phase))
+            series.set("testbed_module_registered", self._run, float(phase in _REGISTERED))
+
     def describe(self) -> Iterable[Family]:
         """The families' names, for the registry."""
         return self._series.describe()
@@ -92,7 +122,7 @@ class RunMetrics:
         return self._series.value(name, self._run | labels)
 
     def _start(self, record: RunRecord) -> None:
-        self._run = _run_labels(record)
+        self._run = run_labels(record)
         timeout_s = record.settings.get("answer_timeout_s")
         if isinstance(timeout_s, int | float):
             self._timeout_s = float(timeout_s)
@@ -101,12 +131,18 @@ class RunMetrics:
             "version": record.testbed_version,
             "seed": str(record.seed),
         }
-        planned = record.messages * len(record.configurations)
+        planned = record.messages * len(record.cells or record.configurations)
         self._series.set("testbed_run_info", self._run | details, 1.0)
         self._series.set("testbed_run_planned_messages", self._run, planned)
         if record.time_scale is not None:
             self._series.set("testbed_run_time_scale_ratio", self._run, record.time_scale)
         self._series.set("testbed_run_complete", self._run, 0.0)
+
+    def _ended(self) -> None:
+        """A message is over."""
+        self._series.set(
+            "testbed_module_last_message_timestamp_seconds", self._run, self._wall_clock()
+        )
 
     def _message(self, record: MessageRecord) -> None:
         radio = record.radio or {}
@@ -179,6 +215,10 @@ class RunMetrics:
             series.add("testbed_session_bytes_total", labels | {"direction": direction}, count)
         if record.failure is None:
             series.observe("testbed_session_setup_seconds", labels, record.setup_s)
+        if record.reason is not None:
+            reason = self._rekeyings(record.reason)
+            series.add("testbed_session_rekeyings_total", labels | {"reason": reason})
+        self._extra_energy("testbed_session_energy_joules_total", labels, record.energy)
 
     def _feedback(self, record: FeedbackRecord) -> None:
         for direction, layers in (
@@ -189,6 +229,16 @@ class RunMetrics:
                 labels = self._arm(record.configuration) | {"direction": direction}
                 self._series.add("testbed_feedback_packets_total", labels)
                 self._series.add("testbed_feedback_bytes_total", labels, layers.total)
+        self._extra_energy(
+            "testbed_feedback_energy_joules_total", self._arm(record.configuration), record.energy
+        )
+
+    def _extra_energy(
+        self, name: str, labels: Mapping[str, str], energy: EnergyRecord | None
+    ) -> None:
+        """Energy of what is no message."""
+        if energy is not None:
+            self._series.add(name, {**labels, "kind": energy.kind}, energy.total_j)
 
     def _fault(self, record: FaultRecord) -> None:
         labels = self._run | {"fault": self._faults(record.fault)}
@@ -215,7 +265,7 @@ class RunMetrics:
         return self._run | {"security": security, "compression": compression or "none"}
 
 
-def _run_labels(record: RunRecord) -> dict[str, str]:
+def run_labels(record: RunRecord) -> dict[str, str]:
     """The labels that are the same for all of a run."""
     return {
         "bench": record.bench or "default",
@@ -261,6 +311,10 @@ class HseCounters(Protocol):
     @property
     def lifetimes(self) -> Mapping[str, int]:
         """Sessions that reached their soft or hard lifetime."""
+
+    @property
+    def notices(self) -> int:
+        """Notices sent that an association is not known."""
 
     @property
     def keepalives(self) -> int:
@@ -322,6 +376,7 @@ class HseMetrics:
             series.add(f"{_HSE_PREFIX}rejected_total", labels, count)
         for limit, count in counters.lifetimes.items():
             series.add(f"{_HSE_PREFIX}lifetimes_total", {"limit": limit}, count)
+        series.add(f"{_HSE_PREFIX}notices_total", {}, counters.notices)
         series.add(f"{_HSE_PREFIX}keepalives_total", {}, counters.keepalives)
         series.add(f"{_HSE_PREFIX}key_exchanges_total", {}, counters.exchanges)
         series.set(f"{_HSE_PREFIX}sessions", {}, counters.sessions)
