@@ -250,12 +250,7 @@ class RunMetrics:
         labels = self._arm(record.configuration)
         self._series.add("testbed_keepalive_packets_total", labels)
         self._series.add("testbed_keepalive_bytes_total", labels, record.uplink_bytes.total)
-        if record.energy is not None:
-            self._series.add(
-                "testbed_keepalive_energy_joules_total",
-                labels | {"kind": record.energy.kind},
-                record.energy.total_j,
-            )
+        self._extra_energy("testbed_keepalive_energy_joules_total", labels, record.energy)
 
     def _arm(self, configuration: str) -> dict[str, str]:
         """The labels of a configuration, read off its name; its suite is none of them."""
