@@ -12,7 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-__all__ = ["AkaFunction", "UsimAnswer", "UsimMacFailure", "UsimSuccess", "UsimSyncFailure"]
+__all__ = [
+    "AkaFunction",
+    "UsimAnswer",
+    "UsimBootstrapped",
+    "UsimMacFailure",
+    "UsimSuccess",
+    "UsimSyncFailure",
+]
 
 
 def _sized(name: str, value: bytes, low: int, high: int) -> None:
@@ -56,6 +63,17 @@ class UsimSyncFailure:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsimMacFailure:
     """The challenge does not come from the home network, or was altered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsimBootstrapped:
+    """GBA_U: the network is genuine; Ks stays in the card."""
+
+    res: bytes = field(repr=False)
+    """Response, 4 to 16 octets."""
+
+    def __post_init__(self) -> None:
+        _sized("RES", self.res, 4, 16)
 
 
 UsimAnswer = UsimSuccess | UsimSyncFailure | UsimMacFailure

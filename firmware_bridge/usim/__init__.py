@@ -13,6 +13,7 @@ through `Module.apdu`, `open_channel` and `close_channel`.
 from firmware_bridge.aka import (
     AkaFunction,
     UsimAnswer,
+    UsimBootstrapped,
     UsimMacFailure,
     UsimSuccess,
     UsimSyncFailure,
@@ -27,6 +28,7 @@ __all__ = [
     "SoftUsim",
     "Usim",
     "UsimAnswer",
+    "UsimBootstrapped",
     "UsimMacFailure",
     "UsimPath",
     "UsimProbe",

@@ -18,7 +18,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from firmware_bridge.aka import UsimAnswer, UsimMacFailure, UsimSuccess, UsimSyncFailure
+from firmware_bridge.aka import (
+    UsimAnswer,
+    UsimBootstrapped,
+    UsimMacFailure,
+    UsimSuccess,
+    UsimSyncFailure,
+)
 from firmware_bridge.errors import (
     CommandFailed,
     ModuleError,
@@ -44,7 +50,8 @@ __all__ = ["CardIdentity", "CardUsim", "UsimProbe", "open_usim", "probe_usim"]
 _WAYS: tuple[type[CardPath], ...] = (ChannelPath, BasicPath)
 """The better first: a channel of its own is not disturbed by the modem."""
 
-_AUTHENTICATE = bytes.fromhex("00880081")  # TS 31.102 7.1.2: application's reference data, 3G
+_IN_3G, _IN_GBA = 0x81, 0x84  # TS 31.102 7.1.2: P2, the application's reference data and context
+_AUTS = 14
 _EF_IMSI, _EF_UST = 0x6F07, 0x6F38
 _GSM_ACCESS, _GBA = 27, 68
 _MAC_FAILURE, _NO_CONTEXT = 0x9862, 0x9864
@@ -174,13 +181,49 @@ class CardUsim(Usim):
     async def authenticate(self, rand: bytes, autn: bytes) -> UsimAnswer:
         """See `Usim.authenticate`."""
         check_challenge(rand, autn)
-        command = _AUTHENTICATE + b"\x22\x10" + rand + b"\x10" + autn + b"\x00"
+        data = await self._authenticated(_IN_3G, _counted(rand) + _counted(autn))
+        return UsimMacFailure() if data is None else _decoded(data)
+
+    async def bootstrap(
+        self, rand: bytes, autn: bytes
+    ) -> UsimBootstrapped | UsimSyncFailure | UsimMacFailure:
+        """Run AKA in the GBA context (GBA_U): the card keeps Ks and answers RES alone.
+
+        `autn` is the bootstrapping server's, its MAC masked. Raises as `authenticate`; 9864 is a
+        card without GBA. The layout is from memory of TS 31.102 7.1.2 [?].
+        """
+        check_challenge(rand, autn)
+        data = await self._authenticated(_IN_GBA, b"\xdd" + _counted(rand) + _counted(autn))
+        if data is None:
+            return UsimMacFailure()
+        match _fields(data):
+            case [b"\xdb", res] if _SHORTEST_RES <= len(res) <= _LONGEST_RES:
+                return UsimBootstrapped(res=res)
+            case [b"\xdc", auts] if len(auts) == _AUTS:
+                return UsimSyncFailure(auts=auts)
+        raise _unreadable(data, "DB with RES, or DC with AUTS")
+
+    async def derive(self, naf_id: bytes, impi: bytes) -> bytes:
+        """Ks_ext_NAF for the application `naf_id`, 32 octets, after `bootstrap`.
+
+        `impi` is the subscriber's private identity. Raises `UsimRefused` (6985: nothing was
+        bootstrapped) and as `authenticate`.
+        """
+        data = await self._authenticated(_IN_GBA, b"\xde" + _counted(naf_id) + _counted(impi))
+        fields = _fields(data or b"")
+        if fields is None or len(fields) != 2 or (fields[0], len(fields[1])) != (b"\xdb", 32):
+            raise _unreadable(data or b"", "DB with Ks_ext_NAF")
+        return fields[1]
+
+    async def _authenticated(self, context: int, body: bytes) -> bytes | None:
+        """The answer's data, None for a MAC failure."""
+        command = bytes((0x00, 0x88, 0x00, context)) + _counted(body) + b"\x00"
         async with self._lock:
             answer = await self._asked(command)
         if answer.sw == _OK:
-            return _decoded(answer.data)
+            return answer.data
         if answer.sw == _MAC_FAILURE:
-            return UsimMacFailure()
+            return None
         raise _refusal(answer.sw)
 
     async def close(self) -> None:
@@ -228,21 +271,37 @@ def _refusal(sw: int) -> ModuleError:
     return UsimRefused(sw, "AUTHENTICATE", meaning=meaning_of(sw), hint=hint)
 
 
-def _decoded(data: bytes) -> UsimAnswer:
-    """`DB` RES CK IK [Kc] or `DC` AUTS, each field with its length in front (TS 31.102 7.1.2.1)."""
-    fields, rest = [], data[1:]
+def _counted(field: bytes) -> bytes:
+    """Raises `ValueError` for what one octet can't count."""
+    return bytes((len(field),)) + field
+
+
+def _fields(data: bytes) -> list[bytes] | None:
+    """The tag, then each field with its length in front; None if the lengths do not fit."""
+    found, rest = [data[:1]], data[1:]
     while rest:
-        fields.append(rest[1 : 1 + rest[0]])
-        if len(fields[-1]) != rest[0]:
-            break
-        rest = rest[1 + rest[0] :]
-    sizes = [len(field) for field in fields]
-    if not rest:
-        match data[:1], sizes:
-            case b"\xdb", [res, 16, 16] | [res, 16, 16, 8] if _SHORTEST_RES <= res <= _LONGEST_RES:
-                kc = fields[3] if len(fields) == 4 else None
-                return UsimSuccess(res=fields[0], ck=fields[1], ik=fields[2], kc=kc)
-            case b"\xdc", [14]:
-                return UsimSyncFailure(auts=fields[0])
+        size = rest[0]
+        if len(rest) < 1 + size:
+            return None
+        found.append(rest[1 : 1 + size])
+        rest = rest[1 + size :]
+    return found
+
+
+def _unreadable(data: bytes, expected: str) -> UnexpectedAnswer:
     told = f"{len(data)} octets" + (f", the first {data[0]:02X}" if data else "")
-    raise UnexpectedAnswer("AUTHENTICATE", told, "DB with RES, CK and IK, or DC with AUTS")
+    return UnexpectedAnswer("AUTHENTICATE", told, expected)
+
+
+def _decoded(data: bytes) -> UsimAnswer:
+    """`DB` RES CK IK [Kc] or `DC` AUTS (TS 31.102 7.1.2.1)."""
+    match _fields(data):
+        case [b"\xdb", res, ck, ik, *more] if (
+            _SHORTEST_RES <= len(res) <= _LONGEST_RES
+            and len(ck) == len(ik) == 16
+            and [len(field) for field in more] in ([], [8])
+        ):
+            return UsimSuccess(res=res, ck=ck, ik=ik, kc=more[0] if more else None)
+        case [b"\xdc", auts] if len(auts) == _AUTS:
+            return UsimSyncFailure(auts=auts)
+    raise _unreadable(data, "DB with RES, CK and IK, or DC with AUTS")

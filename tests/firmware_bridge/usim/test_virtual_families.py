@@ -14,6 +14,7 @@ from firmware_bridge import SimNotReady, UsimBusy, UsimRefused, UsimUnreachable,
 from firmware_bridge.aka import (
     AkaFunction,
     UsimAnswer,
+    UsimBootstrapped,
     UsimMacFailure,
     UsimSuccess,
     UsimSyncFailure,
@@ -34,6 +35,10 @@ DATA = json.loads((Path(__file__).parents[2] / "data/aka/published_authenticate.
 RAND, AUTN = bytes.fromhex(DATA["rand"]), bytes.fromhex(DATA["autn"])
 SUCCESS = UsimSuccess(**{name: bytes.fromhex(DATA[name]) for name in ("res", "ck", "ik", "kc")})
 LATE = bytes(16)
+IMPI = b"001010000000001@ims.mnc001.mcc001.3gppnetwork.org"
+NAF = b"hse.best.example.org" + bytes.fromhex("0100000001")
+KS_NAF = "c87c7174e9b3af9496f30b290c2d8fb0129058d01514894a736e75b386f947b8"
+"""By a formula example of TS 33.220 B.3 in the shared vectors, of the same CK, IK and RAND."""
 
 Test = Callable[[Any, Any], Awaitable[None]]
 
@@ -59,6 +64,8 @@ def live(
     test: Test,
     aka: AkaFunction | None,
     card: CardSettings | None = None,
+    *,
+    gba: bool = False,
     **usim: Any,
 ) -> None:
     """Run `test` with a driver on a virtual module, under the jumping clock."""
@@ -67,7 +74,7 @@ def live(
 
     async def main() -> None:
         async with virtual_module_in_memory(
-            family, settings=settings, network=MemoryNetwork(), aka=aka
+            family, settings=settings, network=MemoryNetwork(), aka=aka, gba=aka if gba else None
         ) as door:
             line = MemoryLine(f"memory:{family}")
             line.on_write = door.write
@@ -227,6 +234,36 @@ def test_reboots_and_a_card_taken_out_are_survived(
         await usim.close()
 
     live(scripted, family, test, Published(), channels=channels)
+
+
+@pytest.mark.parametrize("channels", [True, False])
+@pytest.mark.parametrize("chained", [True, False])
+def test_gba_bootstraps_in_the_card_and_derives_for_an_application(
+    scripted: Any, channels: bool, chained: bool
+) -> None:
+    async def test(module: Any, door: Any) -> None:
+        usim = await open_usim(module)
+        assert usim.identity.gba is True
+        with pytest.raises(UsimRefused, match="6985"):
+            await usim.derive(NAF, IMPI)
+        assert await usim.bootstrap(RAND, AUTN) == UsimBootstrapped(res=SUCCESS.res)
+        assert (await usim.derive(NAF, IMPI)).hex() == KS_NAF
+        assert await usim.bootstrap(RAND, LATE) == UsimSyncFailure(auts=bytes.fromhex(DATA["auts"]))
+        assert await usim.bootstrap(LATE, AUTN) == UsimMacFailure()
+        assert DATA["res"] not in repr(UsimBootstrapped(res=SUCCESS.res))
+        with pytest.raises(ValueError, match="range"):
+            await usim.derive(bytes(256), IMPI)
+
+    live(scripted, "bc660k", test, Published(), gba=True, channels=channels, chained=chained)
+
+
+def test_a_card_without_gba_says_so(scripted: Any) -> None:
+    async def test(module: Any, door: Any) -> None:
+        usim = await open_usim(module)
+        with pytest.raises(UsimRefused, match="9864"):
+            await usim.bootstrap(RAND, AUTN)
+
+    live(scripted, "bc660k", test, Published())
 
 
 def test_channels_are_given_back(scripted: Any) -> None:
