@@ -24,7 +24,14 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from esp.aka.records import AkaAnswer, AkaMacFailure, AkaSuccess
+from esp.aka.records import (
+    AMF_BYTES,
+    SQN_BYTES,
+    AkaAnswer,
+    AkaMacFailure,
+    AkaSuccess,
+    separation_bit,
+)
 from esp.errors import (
     AuthenticationFailed,
     InvalidParameter,
@@ -246,7 +253,7 @@ class AkaInitiator:
         if len(self._confirms) >= _MAXIMUM_CONFIRMS:
             raise UnexpectedMessage("enough challenges were answered")
         hierarchy = self._hierarchy
-        separated = bool(message.autn[6] & 0x80)
+        separated = separation_bit(message.autn[SQN_BYTES : SQN_BYTES + AMF_BYTES])
         if hierarchy.check_separation and separated is not hierarchy.base.separated:
             raise AuthenticationFailed(
                 "the challenge's AMF separation bit does not fit the base key",

@@ -405,7 +405,7 @@ class AkaResponder:
             raise UnexpectedMessage("a confirm of an exchange that is not known")
         request = AkaRequest.decode(confirm.request)
         current = self._open.get(request.identity)
-        if current is None or confirm.hse_spi in self.sessions:
+        if current is None:
             raise UnexpectedMessage("a confirm of an exchange that is over")
         return self._exchange(confirm.request, request, current.vector, confirm.hse_spi, now)
 
@@ -433,6 +433,8 @@ class AkaResponder:
                 break
         else:
             raise AuthenticationFailed("the confirm does not verify")
+        if challenge.hse_spi in self.sessions:
+            raise UnexpectedMessage("another session has this SPI by now")
         identity = exchange.request.identity
         crowded_out = self.sessions.make_room(identity)
         acknowledgement = AkaAcknowledgement(

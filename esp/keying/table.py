@@ -75,7 +75,7 @@ class VectorWanted:
 class Handled:
     """What became of one message, of the hello or of AKA."""
 
-    reply: bytes | None = None
+    reply: bytes | None = field(default=None, repr=False)
     """To be sent back to where the message came from, behind the non-ESP marker."""
     session: Session | None = None
     """A new half-open session: put its inbound SA to use. None for a retransmission."""

@@ -804,6 +804,7 @@ def test_neither_identity_nor_key_shows_in_anything_printable(new_world: Worlds)
     assert wanted.wanted is not None
     vector = world.source.vector(identity)
     handled = world.hse.supply(wanted.wanted.token, vector, 0.0)
+    texts.append(repr(handled))
     assert handled.reply is not None
     challenge = ue.handle(handled.reply)
     assert isinstance(challenge, Challenge)

@@ -271,16 +271,20 @@ def test_confirms_with_a_request_make_no_state_unless_they_verify(world: World) 
     assert world.aka.pending == before
 
 
-def test_a_confirm_cannot_take_the_spi_of_a_session(world: World) -> None:
+def test_a_confirm_cannot_take_the_spi_of_another_session(world: World) -> None:
+    """Neither a true one, when the SPI was given away meanwhile, nor a made-up one."""
     _, other = world.agree()
     ue = world.ue()
-    world.until_confirm(ue, 1.0)
-    forged = AkaConfirm(
-        hse_spi=other.inbound.spi, result=Result.ANSWERED, body=bytes(16), request=ue.request()
+    _, confirm = world.until_confirm(ue, 1.0)
+    spi = int.from_bytes(confirm[1:5], "big")
+    world.hse.adopt(replace(other, inbound=replace(other.inbound, spi=spi)))
+    assert world.hse.handle(confirm, 1.0).reason is Reason.UNEXPECTED_MESSAGE
+    assert world.hse.handle(ue.resend(), 1.0).session is None
+    world.hse.release(spi)
+    assert world.hse.handle(confirm, 1.0).session is not None
+    garbled = AkaConfirm(
+        hse_spi=5000, result=Result.ANSWERED, body=bytes(16), request=b"\x21garbled"
     )
-    world.aka._exchanges.pop(other.inbound.spi)
-    assert world.hse.handle(forged.encode(), 1.0).reason is Reason.UNEXPECTED_MESSAGE
-    garbled = replace(forged, request=b"\x21garbled")
     assert world.hse.handle(garbled.encode(), 1.0).reason is Reason.MALFORMED_MESSAGE
 
 
