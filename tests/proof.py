@@ -93,6 +93,11 @@ PROOFS = {
         ("tests/esp/keying/test_aka_sessions.py",),
         {"TESTBED_PROOF_SCALE": "40"},
     ),
+    "campaign-kills": Proof(
+        "a campaign killed at 50 random moments and resumed: every message in the journal once",
+        ("tests/testbed/cli/test_campaign_killed.py",),
+        {"TESTBED_PROOF_SCALE": "10"},
+    ),
     "wrong-packets": Proof(
         "wrong packets under loss and reordering, without and with the ROHC ICV",
         ("benchmarks/wrong_packets.py",),
