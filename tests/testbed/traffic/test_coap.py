@@ -3,6 +3,8 @@
 import struct
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from testbed.traffic.coap import (
     Code,
@@ -10,6 +12,7 @@ from testbed.traffic.coap import (
     OptionNumber,
     Type,
     cbor,
+    coap_header_bytes,
     coap_message,
     tlv,
     uint,
@@ -81,3 +84,58 @@ def test_a_resource_is_written_in_tlv(resource: int, value: float, octets: str) 
 
 def test_a_float_is_written_in_cbor() -> None:
     assert cbor(37.6).hex() == "fb4042cccccccccccd"
+
+
+# -- what of a message is CoAP's -------------------------------------------------------------------
+
+PAYLOAD = b"\x01payload"
+HEADERS = [
+    ("header and token", coap_message(Type.NON, Code.CONTENT, 7, b"ab"), b""),
+    (
+        "payload after the marker",
+        coap_message(Type.NON, Code.CONTENT, 7, b"ab", [], PAYLOAD),
+        PAYLOAD,
+    ),
+    (
+        "short options",
+        coap_message(Type.CON, Code.POST, 1, b"", [(11, b"rd"), (11, b"abc")], PAYLOAD),
+        PAYLOAD,
+    ),
+    (
+        "extended deltas and lengths",
+        coap_message(Type.CON, Code.POST, 1, b"t", [(20, b"x" * 13), (400, b"y" * 300)], PAYLOAD),
+        PAYLOAD,
+    ),
+    ("an empty message", coap_message(Type.ACK, Code.EMPTY, 9), b""),
+]
+
+
+@pytest.mark.parametrize(
+    ("message", "payload"), [row[1:] for row in HEADERS], ids=[r[0] for r in HEADERS]
+)
+def test_coaps_own_octets_end_where_the_payload_begins(message: bytes, payload: bytes) -> None:
+    assert coap_header_bytes(message) == len(message) - len(payload)
+
+
+NO_COAP = [
+    ("nothing", b""),
+    ("three octets", b"\x40\x01\x00"),
+    ("another version", b"\x80\x45\x00\x01"),
+    ("a token of nine octets", b"\x49\x45\x00\x01" + bytes(9)),
+    ("a token that is cut off", b"\x44\x45\x00\x01ab"),
+    ("a reserved code class", b"\x40\x25\x00\x01"),
+    ("a marker and no payload", b"\x40\x45\x00\x01\xff"),
+    ("a reserved option length", b"\x40\x45\x00\x01\x1f"),
+    ("an option that is cut off", b"\x40\x45\x00\x01\x15ab"),
+    ("an extension that is cut off", b"\x40\x45\x00\x01\xd0"),
+]
+
+
+@pytest.mark.parametrize("message", [row[1] for row in NO_COAP], ids=[row[0] for row in NO_COAP])
+def test_what_is_no_whole_coap_message_has_no_octets_of_coap(message: bytes) -> None:
+    assert coap_header_bytes(message) == 0
+
+
+@given(st.binary(max_size=80))
+def test_any_octets_are_divided_without_an_error(message: bytes) -> None:
+    assert 0 <= coap_header_bytes(message) <= len(message)
