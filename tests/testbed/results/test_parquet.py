@@ -22,6 +22,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     bench = folder / "bench.yaml"
     bench.write_text(
         """
+seed: 3
 matrix: [none, rohc+esp-tunnel/aes-ccm-8-128]
 module: {virtual: {network: {core_loss: 0.12}}}
 answer_timeout_s: 8
