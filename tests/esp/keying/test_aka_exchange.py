@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from esp import Mode, suite
-from esp.aka import AkaMacFailure, AkaSuccess, AkaSyncFailure, Usim
+from esp.aka import (
+    AkaMacFailure,
+    AkaSuccess,
+    AkaSyncFailure,
+    AuthenticationCentre,
+    Subscriber,
+    Tuak,
+    Usim,
+)
 from esp.errors import (
     AuthenticationFailed,
     InvalidParameter,
@@ -106,6 +114,17 @@ def test_both_sides_agree_under_other_hierarchies(new_world: Worlds, hierarchy: 
     assert works(mine, theirs)
     with pytest.raises(PeerRefused, match="authentication-failed"):
         world.agree(world.ue())  # with another hierarchy at the UE
+
+
+@pytest.mark.parametrize("res_bits", [32, 128])
+def test_both_sides_agree_with_tuak_and_a_res_of_any_length(world: World, res_bits: int) -> None:
+    algorithm = Tuak(k=bytes(32), topc=bytes(32), res_bits=res_bits)
+    world.subscribers = [Subscriber(identity="ue-1", algorithm=algorithm)]
+    world.source.centre = AuthenticationCentre(world.subscribers)
+    world.cards["ue-1"] = Usim(algorithm)
+    mine, theirs = world.agree()
+    assert works(mine, theirs)
+    assert len(world.source.given[0].xres) == res_bits // 8
 
 
 def test_no_key_is_ck_or_ik_or_repeats(world: World) -> None:

@@ -108,6 +108,9 @@ class Life:
         for session in sessions:
             self.kept.pop(session.inbound.spi, None)
             self.sending.pop(session.inbound.spi, None)
+            self.store.forget(name_of(session.outbound))
+        if self.store.overgrown:
+            self.store.compact()
 
     def crash_hse(self) -> None:
         self.crashes += 1
