@@ -23,7 +23,6 @@ from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 import esp
-from testbed.packets import InnerPacket
 
 __all__ = ["ADDRESS_IN_USE", "AddressBook", "AddressPlan", "SourceBinding"]
 
@@ -138,16 +137,16 @@ class SourceBinding:
         """The addresses, 4 and 16 octets."""
         return tuple(self._learned.values())
 
-    def refusal(self, inner: InnerPacket) -> str | None:
-        """Why a packet may not pass, as a counter's label; none when it may.
+    def holds(self, source: bytes) -> bool:
+        """Whether the association is bound to a source address: for each packet."""
+        return self._learned.get(len(source)) == source
 
-        A source address that is the first of its IP version is learned.
+    def refusal(self, source: bytes) -> str | None:
+        """Why a source address may not be used, as a counter's label.
+
+        None when it may: then it is the first of its IP version, and learned.
         """
-        source = inner.source
-        learned = self._learned.get(len(source))
-        if learned == source:
-            return None
-        if learned is not None:
+        if len(source) in self._learned:
             return esp.Reason.WRONG_SELECTOR
         refusal = self._book.refusal(self._identity, source)
         if refusal is None:

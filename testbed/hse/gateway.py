@@ -288,7 +288,7 @@ class Gateway:
             raise
         session = entry.owner
         if now >= session.ends_at:
-            self._table.expire(session.keys.inbound.spi)
+            self._table.expire(session.spi)
             raise Expired("the security association has lived its time")
         observer = self._observer
         verified_at = None if observer is None else observer.clock()
@@ -343,14 +343,13 @@ class Gateway:
             if packet is None:
                 return replies
             inner = parse_udp_packet(packet)
-            if session.sources is not None:
-                bound = session.sources.learned
-                refusal = session.sources.refusal(inner)
+            sources = session.sources
+            if sources is not None and not sources.holds(inner.source):
+                refusal = sources.refusal(inner.source)
                 if refusal is not None:
                     self._reject(HsePort.ESP, refusal)
                     return replies
-                if session.sources.learned != bound:
-                    self._table.keep(session, now)
+                self._table.keep(session, now)
             request = packet_request(session.keys.identity, inner)
         answer = self._deliver(HsePort.ESP, request)
         if answer is not None:
@@ -358,7 +357,7 @@ class Gateway:
                 replies.append(self._protect(session, inner, request, answer, now))
             except (AssociationEnded, SequenceExhausted):
                 answer = None
-                self._table.expire(session.keys.inbound.spi)
+                self._table.expire(session.spi)
                 self._reject(HsePort.ESP, esp.Reason.EXPIRED)
         self._observe(
             HsePort.ESP,
@@ -404,7 +403,10 @@ class Gateway:
                 payload, next_header = session.tunnel.compress(payload, now)
             else:
                 next_header = esp.NEXT_HEADER_IPV4 if inner.version == 4 else esp.NEXT_HEADER_IPV6
-        protected = self._associations.protect(session.outbound, payload, next_header)
+        if self._associations.pad_to:
+            protected = self._associations.protect(session.outbound, payload, next_header)
+        else:
+            protected = session.outbound.protect(payload, next_header)
         return Reply(HsePort.ESP, protected, session.peer)
 
     # -- the ports without security ----------------------------------------------------------

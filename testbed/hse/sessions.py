@@ -20,6 +20,8 @@ __all__ = ["Accepted", "Counts", "RohcPeer", "Session"]
 class Session:
     """One UE's session: two associations, perhaps a ROHC channel each way."""
 
+    spi: int
+    """SPI of what it receives."""
     keys: keying.Session
     outbound: esp.OutboundAssociation
     tunnel: CompressedTunnel | None

@@ -144,6 +144,7 @@ class SessionTable:
         learns = in_tunnel and selectors is None
         hard_s = None if lifetime is None else lifetime.hard_s
         session = Session(
+            spi=keys.inbound.spi,
             keys=keys,
             outbound=outbound,
             tunnel=(
@@ -166,11 +167,12 @@ class SessionTable:
 
     def use(self, session: Session, inbound: esp.InboundAssociation, now: float) -> None:
         """An authentic packet came over a session; raises OSError when it can't be kept."""
+        spi = session.spi
         if not session.proven:
             self.keep(session, now)
             session.proven = True
-            self.forget(self._responder.confirm(inbound.spi))
-        self._sessions.move_to_end(inbound.spi)
+            self.forget(self._responder.confirm(spi))
+        self._sessions.move_to_end(spi)
         if self._lifetime is not None and not session.soft:
             self._note_age(session, inbound, now)
 
