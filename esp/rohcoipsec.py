@@ -9,6 +9,9 @@ One channel per SA. The channel of an inbound SA is coupled with that of the out
 the same two ends (FEEDBACK_FOR, section 3.2), so feedback goes back over the reverse SA: ridden
 piggyback on the next packet, or in a packet of its own. Tunnel mode only (RFC 5856 section 1).
 ESP's sequence number tells the decompressor how late a packet is.
+
+With an MRRU a ROHC packet and its ICV may go in segments, each in an ESP packet with the next
+sequence number; these numbers put them in order again (section 4.3).
 """
 
 from __future__ import annotations
@@ -22,7 +25,9 @@ from esp.inbound import InboundAssociation, Unprotected
 from esp.layout import NEXT_HEADER_IPV4, NEXT_HEADER_IPV6, NEXT_HEADER_ROHC, Mode
 from esp.outbound import OutboundAssociation
 from esp.rohc_parameters import RohcIcv
-from rohc.errors import RohcError
+from rohc.errors import MalformedPacket, RohcError, RohcUsageError
+from rohc.framing import behind_feedback
+from rohc.segments import NumberedReassembly, is_segment, segments_of
 
 __all__ = ["CompressedTunnel", "Compresses", "Decapsulated", "Decompresses", "RohcIcv"]
 
@@ -74,7 +79,8 @@ class Decapsulated:
     """What came out of one ESP packet of a compressed tunnel."""
 
     packet: bytes | None
-    """The inner IP packet; None for a dummy, for feedback only, for a segment but the last."""
+    """The inner IP packet; None for a dummy, for feedback only, for a segment that completes none.
+    """
     esp: Unprotected
     """What ESP said: next header, sequence number, how late."""
     rohc: DecompressedLike | None = None
@@ -82,6 +88,14 @@ class Decapsulated:
     feedback: bytes = b""
     """For the peer's compressor, still to be sent: see CompressedTunnel.protect_feedback.
     Empty when there is none or it rides on the next packet."""
+    segments: range = range(0)
+    """ESP sequence numbers of the segments that the packet came in; empty when it came whole. For a
+    segment that completes none, its own."""
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether this was a segment of a packet that is not whole yet."""
+        return self.rohc is None and bool(self.segments)
 
 
 class CompressedTunnel:
@@ -96,14 +110,20 @@ class CompressedTunnel:
             that answers soon or pays for each packet) or is given to the caller.
         outbound_icv: the second integrity check of what goes out; None for none.
         inbound_icv: the same of what comes in, with the peer's outbound key.
+        outbound_mrru: the peer's MRRU, CRC and ICV included: larger packets are not sent in
+            segments. 0, as RFC 5858 section 2.1 wants it by default, for no segments.
+        inbound_mrru: this end's.
 
     Raises :class:`~esp.errors.InvalidParameter` for SAs that are not in tunnel mode.
     """
 
     __slots__ = (
         "_inbound_icv",
+        "_newest",
         "_outbound_icv",
+        "_outbound_mrru",
         "_piggyback",
+        "_reassembly",
         "compressor",
         "decompressor",
         "inbound",
@@ -120,6 +140,8 @@ class CompressedTunnel:
         piggyback: bool = True,
         outbound_icv: RohcIcv | None = None,
         inbound_icv: RohcIcv | None = None,
+        outbound_mrru: int = 0,
+        inbound_mrru: int = 0,
     ) -> None:
         if outbound.mode is not Mode.TUNNEL or inbound.mode is not Mode.TUNNEL:
             raise InvalidParameter(
@@ -135,6 +157,9 @@ class CompressedTunnel:
         self._piggyback = piggyback
         self._outbound_icv = outbound_icv
         self._inbound_icv = inbound_icv
+        self._outbound_mrru = outbound_mrru
+        self._reassembly = NumberedReassembly(inbound_mrru)
+        self._newest = 0
 
     def __repr__(self) -> str:
         return f"CompressedTunnel(outbound={self.outbound!r}, inbound={self.inbound!r})"
@@ -162,6 +187,39 @@ class CompressedTunnel:
             compressed += self._outbound_icv.compute(packet)
         return compressed, NEXT_HEADER_ROHC
 
+    def protect_segments(
+        self, packet: bytes, now: float | None = None, *, packet_octets: int
+    ) -> list[bytes]:
+        """The ESP packets that carry an inner IP packet, in the order in which to send them.
+
+        Arguments:
+            packet: as for :meth:`protect`.
+            now: likewise.
+            packet_octets: what the link takes, SPI to ICV. A larger packet goes in segments if the
+                peer's MRRU allows it, and whole if not: then the link refuses it.
+
+        Raises what :meth:`protect` raises.
+        """
+        room = self.outbound.suite.largest_payload_bytes(packet_octets)
+        made = self.compress_segments(packet, now, segment_octets=room)
+        return [self.outbound.protect(*one) for one in made]
+
+    def compress_segments(
+        self, packet: bytes, now: float | None = None, *, segment_octets: int
+    ) -> list[tuple[bytes, int]]:
+        """The first half of :meth:`protect_segments`: ESP payloads with their next headers.
+
+        They must be protected one after the other: their numbers say that they belong together.
+        """
+        compressed, next_header = self.compress(packet, now)
+        if next_header != NEXT_HEADER_ROHC or segment_octets < 2:
+            return [(compressed, next_header)]
+        try:
+            made = segments_of(compressed, segment_octets=segment_octets, mrru=self._outbound_mrru)
+        except RohcUsageError:
+            return [(compressed, next_header)]
+        return [(one, next_header) for one in made]
+
     def protect_feedback(self, feedback: bytes) -> bytes:
         """An ESP packet that carries nothing but feedback for the peer's compressor.
 
@@ -184,15 +242,28 @@ class CompressedTunnel:
 
     def decompress(self, opened: Unprotected, now: float | None = None) -> Decapsulated:
         """The second half of :meth:`unprotect`, for who opened the ESP packet already."""
-        data = opened.payload
+        data, late_by = opened.payload, opened.late_by
+        segments = range(0)
+        if self._reassembly.mrru:
+            sequence = opened.sequence
+            if is_segment(data, _behind_feedback(data)):
+                reassembled = self._take_segment(opened, data)
+                if reassembled is None:
+                    own = range(sequence, sequence + 1)
+                    return Decapsulated(packet=None, esp=opened, segments=own)
+                data, segments = reassembled
+                sequence = segments[-1]
+            # Not how far behind the newest ESP packet: that may be a segment of what is to come.
+            late_by = max(self._newest - sequence, 0)
+            self._newest = max(self._newest, sequence)
         icv = self._inbound_icv
         stated = b""
-        if icv is not None and not _is_feedback_only(data):
+        if icv is not None and _behind_feedback(data) < len(data):
             if len(data) <= icv.size:
                 raise DecompressionFailed("the ROHC packet is shorter than its ICV")
             data, stated = data[: -icv.size], data[-icv.size :]
         try:
-            result = self.decompressor.decompress(data, now, opened.late_by)
+            result = self.decompressor.decompress(data, now, late_by)
         except RohcError as error:
             feedback = self._exchange_feedback(error)
             raise DecompressionFailed(
@@ -211,7 +282,21 @@ class CompressedTunnel:
                 raise DecompressionFailed("no IP packet came out of the decompressor")
             if self.inbound.selectors is not None:
                 self.inbound.selectors.require(inner)
-        return Decapsulated(packet=inner, esp=opened, rohc=result, feedback=feedback)
+        return Decapsulated(
+            packet=inner, esp=opened, rohc=result, feedback=feedback, segments=segments
+        )
+
+    def _take_segment(self, opened: Unprotected, data: bytes) -> tuple[bytes, range] | None:
+        """Put a segment to the others; the packet and their numbers if that makes it whole."""
+        at = _behind_feedback(data)
+        if at:
+            self.compressor.deliver_feedback(data[:at].lstrip(b"\xe0"))
+        try:
+            return self._reassembly.take(opened.sequence, data[at:])
+        except RohcError as error:
+            raise DecompressionFailed(
+                f"the segments make no packet: {type(error).__name__}", cause=error
+            ) from error
 
     def _exchange_feedback(self, source: DecompressedLike | RohcError) -> bytes:
         """Give the compressor what rode in; the feedback that the caller is to send back."""
@@ -223,23 +308,9 @@ class CompressedTunnel:
         return source.feedback
 
 
-def _is_feedback_only(data: bytes) -> bool:
-    """Whether a ROHC packet is feedback and nothing else (RFC 5795 section 5.2.4).
-
-    Feedback elements begin 11110 with their size in three bits, or 11110000 and a size octet.
-    """
-    at = 0
-    size = len(data)
-    while at < size and data[at] == 0xE0:  # padding
-        at += 1
-    found = False
-    while at < size and data[at] >> 3 == 0x1E:
-        found = True
-        length = data[at] & 7
-        if not length:
-            if at + 1 >= size:
-                return False
-            length = data[at + 1]
-            at += 1
-        at += 1 + length
-    return found and at == size
+def _behind_feedback(data: bytes) -> int:
+    """Where the header of a ROHC packet begins; at the end when it is feedback and nothing else."""
+    try:
+        return behind_feedback(data)
+    except MalformedPacket:
+        return 0

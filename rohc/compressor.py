@@ -23,7 +23,7 @@ from rohc.compression.hot import leave, prepare, refresh_due
 from rohc.compression.observe import leap_of, observe
 from rohc.compression.settings import Settings
 from rohc.compression.steady import Steady
-from rohc.encoding.crc import CRC8, fcs32
+from rohc.encoding.crc import CRC8
 from rohc.encoding.ip_id import offset_of
 from rohc.errors import MalformedPacket, RohcUsageError, UnsupportedProfile
 from rohc.feedback import Feedback, next_element, read_feedback
@@ -31,6 +31,7 @@ from rohc.formats.base import CCE, CCE_NAMES
 from rohc.headers.chain import Headers, Transport
 from rohc.headers.checksum import noted, right_in
 from rohc.profiles.spec import Spec
+from rohc.segments import segments_of
 
 __all__ = ["Choice", "Compressor"]
 
@@ -199,25 +200,9 @@ class Compressor:
                 larger than `mrru`.
             UnsupportedProfile: no profile of the channel can carry the packet.
         """
-        if segment_octets == 1 or segment_octets < 0:
-            raise RohcUsageError(f"segment_octets is 0 or at least 2, not {segment_octets}")
-        feedback = b"".join(self._queued)
-        self._queued.clear()
-        made = self._compress(packet, now)
-        if not segment_octets or not self.channel.mrru:
-            return [feedback + made]
-        if len(feedback) + len(made) <= segment_octets:
-            return [feedback + made]
-        unit = made + fcs32(made)
-        if len(unit) > self.channel.mrru:
-            raise RohcUsageError(
-                f"{len(unit)} octets are more than the channel's mrru of {self.channel.mrru}"
-            )
-        step = segment_octets - 1
-        pieces = [unit[at : at + step] for at in range(0, len(unit), step)]
-        segments = [bytes((framing.SEGMENT,)) + piece for piece in pieces[:-1]]
-        segments.append(bytes((framing.SEGMENT | 1,)) + pieces[-1])
-        return [feedback, *segments] if feedback else segments
+        return segments_of(
+            self.compress(packet, now), segment_octets=segment_octets, mrru=self.channel.mrru
+        )
 
     def deliver_feedback(self, data: bytes) -> None:
         """Take feedback that the peer's decompressor gave (`Decompressed.feedback`, unchanged).

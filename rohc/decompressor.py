@@ -15,7 +15,6 @@ from rohc.decompression.context import (
 )
 from rohc.decompression.initial import Initial, read_ir, read_ir_dyn, verify_crc8
 from rohc.decompression.policy import Policy, differs
-from rohc.decompression.reassembly import Reassembly
 from rohc.decompression.received import Received, take_apart
 from rohc.decompression.reconstruct import Candidate, moved_by_sn
 from rohc.decompression.repair import (
@@ -43,6 +42,7 @@ from rohc.headers.chain import Headers, Transport
 from rohc.headers.checksum import HELD_COST, noted, right_in, right_in_packet
 from rohc.profiles.registry import spec_of
 from rohc.profiles.spec import Spec
+from rohc.segments import Reassembly, is_segment
 
 __all__ = ["Decompressed", "Decompressor"]
 
@@ -214,7 +214,7 @@ class Decompressor:
         self, framed: bytes, received: bytes, now: float | None, late_by: int | None
     ) -> Decompressed:
         """Steps 5 to 12 of RFC 3095 section 5.2.6, on a packet without padding and feedback."""
-        if framed[0] & 0xFE == framing.SEGMENT:
+        if is_segment(framed):
             unit = self._reassembly.take(framed)
             if unit is None:
                 return Decompressed(None, b"", received, "segment", -1, -1, 1)

@@ -21,6 +21,7 @@ __all__ = [
     "IR_DYN",
     "PADDING",
     "SEGMENT",
+    "behind_feedback",
     "cid_octets",
     "read_feedback_element",
     "read_large_cid",
@@ -77,6 +78,20 @@ def read_feedback_element(data: bytes, at: int) -> tuple[bytes, int]:
     if behind > len(data):
         raise MalformedPacket("a feedback element is cut short")
     return data[at:behind], behind
+
+
+def behind_feedback(data: bytes) -> int:
+    """The offset behind padding and feedback in front of a packet.
+
+    Raises:
+        MalformedPacket: a feedback element is cut short.
+    """
+    at = 0
+    while at < len(data) and data[at] == PADDING:
+        at += 1
+    while at < len(data) and data[at] & 0xF8 == FEEDBACK:
+        _, at = read_feedback_element(data, at)
+    return at
 
 
 def split_cid(framed: bytes, large: bool) -> tuple[int, int, bytes]:

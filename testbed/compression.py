@@ -54,6 +54,10 @@ class RohcSettings:
     such check."""
     icv_bytes: int | None = None
     """Its octets in each packet; none takes the transform's own."""
+    mrru: int = 0
+    """Inside ESP: the largest ROHC packet that may go in segments, in octets, CRC and ICV included
+    (RFC 5858 section 4.3): what is too large for the module's socket then takes several. 0 for no
+    segments."""
     first_sn: int | None = None
     """First sequence number of a flow where the compressor makes it; none draws one at random, as
     RFC 3095 section 5.11.1 wants it."""
@@ -70,6 +74,8 @@ class RohcSettings:
                 raise ValueError(f"{error} {error.hint or ''}".strip()) from None
         if self.optimistic_repeats is not None and not 1 <= self.optimistic_repeats <= 15:
             raise ValueError(f"optimistic_repeats {self.optimistic_repeats}: give 1 to 15")
+        if not 0 <= self.mrru <= 0xFFFF:
+            raise ValueError(f"mrru {self.mrru}: give 0 to 65535")
 
     @property
     def icv_size(self) -> int:
@@ -115,4 +121,6 @@ class RohcSettings:
             piggyback=False,
             outbound_icv=ours,
             inbound_icv=theirs,
+            outbound_mrru=self.mrru,
+            inbound_mrru=self.mrru,
         )

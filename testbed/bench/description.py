@@ -204,6 +204,9 @@ class RohcDescription(Model):
     """Inside ESP: transform of the ROHC ICV (RFC 5858 section 4.2); none has no such check."""
     icv_bytes: int | None = Field(default=None, ge=1, le=32)
     """Octets of it in each packet; none takes the transform's own."""
+    mrru: int = Field(default=0, ge=0, le=0xFFFF)
+    """Inside ESP: up to how many octets a ROHC packet may go in segments (RFC 5858 section 4.3)
+    where it is too large for the module's socket; 0 for no segments."""
 
     @model_validator(mode="after")
     def _integrity_is_known(self) -> RohcDescription:
@@ -219,6 +222,7 @@ class RohcDescription(Model):
             optimistic_repeats=self.optimistic_repeats,
             integrity=self.integrity,
             icv_bytes=self.icv_bytes,
+            mrru=self.mrru,
         )
 
 

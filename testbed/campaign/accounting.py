@@ -43,16 +43,18 @@ def check_exchange(exchange: Exchange, seen: InFlight, what: str) -> None:
     Raises:
         BytesDisagree: they do not.
     """
-    sent = [exchange.uplink_bytes] if Stage.AT_WRITTEN in exchange.stages else []
-    up = [layers.total for layers in sent if layers is not None]
-    up += [KEEPALIVE_BYTES.total] * len(exchange.keepalives)
+    sent, layers = exchange.uplink_packets, exchange.uplink_bytes
+    up = [*sent, *[KEEPALIVE_BYTES.total] * len(exchange.keepalives)]
     if up != seen.sent:
         raise BytesDisagree(f"{what}, uplink", up, seen.sent)
+    if Stage.AT_WRITTEN in exchange.stages and layers is not None and layers.total != sum(sent):
+        raise BytesDisagree(f"{what}, uplink", [layers.total], seen.sent)
     down = [layers.total for _, layers in exchange.feedback_received]
     if exchange.downlink_bytes is not None:
-        down.append(exchange.downlink_bytes.total)
-        if seen.received[-1:] != down[-1:]:
-            raise BytesDisagree(f"{what}, downlink", down[-1:], seen.received[-1:])
+        answer = exchange.downlink_packets
+        if seen.received[-1:] != answer[-1:] or exchange.downlink_bytes.total != sum(answer):
+            raise BytesDisagree(f"{what}, downlink", answer, seen.received[-len(answer) :])
+        down += answer
     others = Counter(seen.received)
     others.subtract(down)
     # Late answers and forgeries are in the capture and in no layer: they are counted as strays.

@@ -105,6 +105,10 @@ def hse(
     hard_s: Annotated[
         float | None, typer.Option(min=0.001, help="The same, seconds since the key exchange.")
     ] = None,
+    rohc_mrru: Annotated[
+        int,
+        typer.Option(min=0, max=65535, help="ROHC packets inside ESP may be segmented up to this."),
+    ] = 0,
     replay_window: Annotated[
         int, typer.Option(min=32, max=4096, help="Packets that may come late.")
     ] = 64,
@@ -182,6 +186,7 @@ def hse(
             feedback=rohc_feedback,
             integrity=rohc_integrity,
             icv_bytes=rohc_icv_bytes,
+            mrru=rohc_mrru,
         )
     except ValueError as error:
         raise UsageError(f"--rohc-integrity: {error}") from None

@@ -333,6 +333,8 @@ class Gateway:
                     # There is no answer for this feedback to ride on: it goes at once.
                     self._reject(HsePort.ESP, error.reason)
                     return self._feedback_in_tunnel(session, tunnel, error.feedback)
+                if decompressed.segments:
+                    session.segment_bytes = max(session.segment_bytes, len(opened.payload))
                 if decompressed.feedback and self._piggyback:
                     tunnel.compressor.queue_feedback(decompressed.feedback)
                 else:
@@ -354,7 +356,7 @@ class Gateway:
         answer = self._deliver(HsePort.ESP, request)
         if answer is not None:
             try:
-                replies.append(self._protect(session, inner, request, answer, now))
+                replies += self._protect(session, inner, request, answer, now)
             except (AssociationEnded, SequenceExhausted):
                 answer = None
                 self._table.expire(session.spi)
@@ -393,13 +395,20 @@ class Gateway:
         request: Request,
         answer: bytes,
         now: float,
-    ) -> Reply:
+    ) -> list[Reply]:
         if inner is None:
             payload = datagram_answer(request, answer, self._ends(session))
             next_header = esp.NEXT_HEADER_UDP
         else:
             payload = swap_endpoints(inner, answer)
             if session.tunnel is not None:
+                if session.segment_bytes:
+                    size = session.segment_bytes
+                    made = session.tunnel.compress_segments(payload, now, segment_octets=size)
+                    protect, outbound = self._associations.protect, session.outbound
+                    return [
+                        Reply(HsePort.ESP, protect(outbound, *one), session.peer) for one in made
+                    ]
                 payload, next_header = session.tunnel.compress(payload, now)
             else:
                 next_header = esp.NEXT_HEADER_IPV4 if inner.version == 4 else esp.NEXT_HEADER_IPV6
@@ -407,7 +416,7 @@ class Gateway:
             protected = self._associations.protect(session.outbound, payload, next_header)
         else:
             protected = session.outbound.protect(payload, next_header)
-        return Reply(HsePort.ESP, protected, session.peer)
+        return [Reply(HsePort.ESP, protected, session.peer)]
 
     # -- the ports without security ----------------------------------------------------------
 

@@ -20,12 +20,14 @@ layer                     down
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 import esp
 import rohc
-from esp.errors import AssociationEnded, DecompressionFailed, SequenceExhausted
+from esp.errors import AssociationEnded, DecompressionFailed, InvalidParameter, SequenceExhausted
 from esp.rohcoipsec import CompressedTunnel
 from testbed.analysis.bytes import Layer, LayerBytes
 from testbed.association import EspSettings
@@ -45,6 +47,7 @@ __all__ = [
     "Compression",
     "CompressionInTunnel",
     "FeedbackOnly",
+    "Incomplete",
     "InnerDatagrams",
     "InnerPackets",
     "ModuleDatagrams",
@@ -52,7 +55,12 @@ __all__ = [
     "Protection",
     "StackLayer",
     "Unit",
+    "layer_bytes_of",
 ]
+
+
+SEGMENT_CRC_BYTES = 4
+"""What stands behind the last segment of a ROHC packet (RFC 5795 section 5.2.5.2)."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,6 +77,11 @@ class Unit:
     """The ROHC packet type, such as ``UO-0``, where one was used."""
     opened: esp.Unprotected | None = None
     """What ESP said about it, on the way up."""
+    limit: int = 0
+    """On the way down: octets that the module's socket takes; 0 where it is not known."""
+    segments: range = range(0)
+    """On the way up: ESP numbers of the packets that it came in, or its own as a part of another;
+    empty for one that came whole."""
     coap: bool = False
     """The device's ports are CoAP's: what CoAP adds to its payload is counted apart."""
     feedback: bytes = b""
@@ -77,7 +90,12 @@ class Unit:
     @property
     def layer_bytes(self) -> LayerBytes:
         """What was counted, as the journal holds it."""
-        return LayerBytes(**{layer.value: count for layer, count in self.counts.items()})
+        return layer_bytes_of([self])
+
+    @property
+    def total_bytes(self) -> int:
+        """Octets of the packet around it, as counted."""
+        return sum(self.counts.values())
 
     @property
     def payload_bytes(self) -> int:
@@ -91,6 +109,18 @@ class Unit:
         self.counts[Layer.APPLICATION] = len(payload) - coap
 
 
+def layer_bytes_of(units: Iterable[Unit]) -> LayerBytes:
+    """What was counted of the packets that one message took."""
+    counts: Counter[Layer] = Counter()
+    for unit in units:
+        counts.update(unit.counts)
+    return LayerBytes(**{layer.value: count for layer, count in counts.items()})
+
+
+class Incomplete(Exception):
+    """A packet held a part of another, whose other parts are still to come."""
+
+
 class FeedbackOnly(Exception):
     """A packet held ROHC feedback, which is taken in, and nothing for the application."""
 
@@ -98,9 +128,10 @@ class FeedbackOnly(Exception):
 class StackLayer(ABC):
     """One layer of the stack.
 
-    Both methods take ``now`` in seconds and change the unit in place. `up` raises
-    :class:`esp.RemoteError`, :class:`rohc.RohcError` or :class:`PacketError` for what it refuses,
-    and :class:`FeedbackOnly` for what holds nothing else.
+    Both methods take ``now`` in seconds and change the unit in place. `down` gives what goes on
+    down: the unit, or several that it became. `up` raises :class:`esp.RemoteError`,
+    :class:`rohc.RohcError` or :class:`PacketError` for what it refuses, :class:`FeedbackOnly` for
+    what holds nothing else, and :class:`Incomplete` for a part.
     """
 
     name: ClassVar[str]
@@ -111,7 +142,7 @@ class StackLayer(ABC):
     """The stage of a trace that is reached when `up` is done."""
 
     @abstractmethod
-    def down(self, unit: Unit, now: float) -> None:
+    def down(self, unit: Unit, now: float) -> list[Unit]:
         """Towards the wire."""
 
     @abstractmethod
@@ -124,10 +155,11 @@ class InnerPackets(StackLayer):
 
     name = "inner IP and UDP"
 
-    def down(self, unit: Unit, now: float) -> None:
+    def down(self, unit: Unit, now: float) -> list[Unit]:
         """Count the headers of the packet; it stays as it is."""
         packet = self._count(unit)
         unit.next_header = esp.NEXT_HEADER_IPV4 if packet.version == 4 else esp.NEXT_HEADER_IPV6
+        return [unit]
 
     def up(self, unit: Unit, now: float) -> None:
         """Take the payload out of the packet."""
@@ -164,7 +196,7 @@ class InnerDatagrams(StackLayer):
         self._module_address = module_address
         self._hse_address = hse_address
 
-    def down(self, unit: Unit, now: float) -> None:
+    def down(self, unit: Unit, now: float) -> list[Unit]:
         """Rebuild the datagram over the carrier's addresses."""
         packet = parse_udp_packet(unit.data)
         unit.data = build_udp_datagram(
@@ -177,6 +209,7 @@ class InnerDatagrams(StackLayer):
         unit.next_header = esp.NEXT_HEADER_UDP
         unit.counts[Layer.INNER_UDP] = UDP_HEADER_BYTES
         unit.count_payload(packet.payload)
+        return [unit]
 
     def up(self, unit: Unit, now: float) -> None:
         """Take the payload out of the datagram."""
@@ -190,10 +223,11 @@ class Payloads(StackLayer):
 
     name = "payload"
 
-    def down(self, unit: Unit, now: float) -> None:
+    def down(self, unit: Unit, now: float) -> list[Unit]:
         """Take the payload out of the device's packet."""
         unit.data = parse_udp_packet(unit.data).payload
         unit.count_payload(unit.data)
+        return [unit]
 
     def up(self, unit: Unit, now: float) -> None:
         """Nothing to take off."""
@@ -219,10 +253,11 @@ class Compression(StackLayer):
         self._decompressor = decompressor
         self._piggyback = piggyback
 
-    def down(self, unit: Unit, now: float) -> None:
+    def down(self, unit: Unit, now: float) -> list[Unit]:
         """Compress."""
         compressed = self._compressor.compress(unit.data, now)
         _count_compressed(unit, compressed, self._compressor)
+        return [unit]
 
     def up(self, unit: Unit, now: float) -> None:
         """Decompress, and take the peer's feedback in."""
@@ -268,11 +303,24 @@ class CompressionInTunnel(Compression):
         self._tunnel = tunnel
         self._icv_bytes = icv_bytes
 
-    def down(self, unit: Unit, now: float) -> None:
-        """Compress; what the compressor does not take stays as it is."""
-        compressed, unit.next_header = self._tunnel.compress(unit.data, now)
-        if unit.next_header == esp.NEXT_HEADER_ROHC:
-            _count_compressed(unit, compressed, self._compressor, self._icv_bytes)
+    def down(self, unit: Unit, now: float) -> list[Unit]:
+        """Compress, in segments if need be; what the compressor does not take stays as it is."""
+        made = self._tunnel.compress_segments(
+            unit.data, now, segment_octets=self._room(unit.limit) if unit.limit else 0
+        )
+        unit.next_header = made[0][1]
+        if unit.next_header != esp.NEXT_HEADER_ROHC:
+            return [unit]
+        segments = [segment for segment, _ in made]
+        _count_compressed(unit, b"".join(segments), self._compressor, self._icv_bytes)
+        return [unit] if len(segments) == 1 else _apart(unit, segments)
+
+    def _room(self, limit: int) -> int:
+        """How large a ROHC packet fits into one ESP packet of so many octets."""
+        try:
+            return self._tunnel.outbound.suite.largest_payload_bytes(limit)
+        except InvalidParameter:
+            return 0
 
     def up(self, unit: Unit, now: float) -> None:
         """Decompress what ESP says is compressed."""
@@ -283,6 +331,10 @@ class CompressionInTunnel(Compression):
         except DecompressionFailed as error:
             self.give_feedback(unit, error.feedback)
             raise
+        unit.segments = result.segments
+        if result.is_incomplete:
+            unit.counts[Layer.ROHC_HEADER] = len(unit.data)
+            raise Incomplete
         self.give_feedback(unit, result.feedback)
         packet_type = None if result.rohc is None else str(result.rohc.packet_type)
         _count_decompressed(unit, result.packet, packet_type, self._icv_bytes)
@@ -297,6 +349,38 @@ def _count_compressed(
     unit.counts[Layer.ROHC_HEADER] = len(compressed) - unit.payload_bytes - icv_bytes
     unit.packet_type = None if compressor.last is None else compressor.last.packet_type
     unit.data = compressed
+
+
+def _apart(unit: Unit, segments: list[bytes]) -> list[Unit]:
+    """A compressed unit as its segments, which share its counts out in the order of the wire."""
+    order = (Layer.COAP, Layer.APPLICATION, Layer.ROHC_ICV)
+    # What the segmentation adds counts as ROHC header: type octets, and the CRC at the end.
+    added = len(segments) + SEGMENT_CRC_BYTES
+    left = [(Layer.ROHC_HEADER, unit.counts[Layer.ROHC_HEADER] - added)]
+    left += [(layer, unit.counts.get(layer, 0)) for layer in order]
+    units = []
+    for segment in segments:
+        part = dict.fromkeys((Layer.ROHC_HEADER, *order), 0)
+        part[Layer.ROHC_HEADER] = min(1, len(segment))
+        room = len(segment) - part[Layer.ROHC_HEADER]
+        while room and left:
+            layer, count = left.pop(0)
+            taken = min(count, room)
+            part[layer] += taken
+            room -= taken
+            if taken < count:
+                left.insert(0, (layer, count - taken))
+        part[Layer.ROHC_HEADER] += room
+        units.append(
+            Unit(
+                data=segment,
+                next_header=unit.next_header,
+                counts=part,
+                packet_type=unit.packet_type,
+                coap=unit.coap,
+            )
+        )
+    return units
 
 
 def _count_decompressed(
@@ -364,7 +448,7 @@ class Protection(StackLayer):
         """Whether a packet with this SPI and number went out."""
         return spi == self._outbound.spi and 0 < sequence <= self._outbound.sequence
 
-    def down(self, unit: Unit, now: float) -> None:
+    def down(self, unit: Unit, now: float) -> list[Unit]:
         """Number, pad, seal."""
         try:
             protected = self._settings.protect(self._outbound, unit.data, unit.next_header)
@@ -373,6 +457,7 @@ class Protection(StackLayer):
             raise
         self._count(unit, len(unit.data), len(protected))
         unit.data = protected
+        return [unit]
 
     def up(self, unit: Unit, now: float) -> None:
         """Check and open (RFC 4303 section 3.4)."""
@@ -398,10 +483,11 @@ class ModuleDatagrams(StackLayer):
 
     name = "module's UDP and IP"
 
-    def down(self, unit: Unit, now: float) -> None:
+    def down(self, unit: Unit, now: float) -> list[Unit]:
         """Count what the module will add."""
         unit.counts[Layer.OUTER_UDP] = UDP_HEADER_BYTES
         unit.counts[Layer.OUTER_IP] = IPV4_HEADER_BYTES
+        return [unit]
 
     def up(self, unit: Unit, now: float) -> None:
         """Count what the module has taken off."""

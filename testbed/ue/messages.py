@@ -29,7 +29,7 @@ from testbed.hse import Passage
 from testbed.packets import IPV4_HEADER_BYTES, UDP_HEADER_BYTES, PacketError
 from testbed.results.records import Outcome, Stage
 from testbed.traffic import Message
-from testbed.ue.layers import FeedbackOnly, Unit
+from testbed.ue.layers import CompressionInTunnel, FeedbackOnly, Incomplete, Unit, layer_bytes_of
 from testbed.ue.session import UeSession
 from testbed.ue.trace import Trace
 
@@ -83,6 +83,10 @@ class Exchange(Trace):
     """The message by layer."""
     downlink_bytes: LayerBytes | None = None
     """The answer by layer."""
+    uplink_packets: list[int] = field(default_factory=list)
+    """Octets of each packet that was sent; together those of `uplink_bytes`, once all are."""
+    downlink_packets: list[int] = field(default_factory=list)
+    """Octets of each packet that the answer came in; together those of `downlink_bytes`."""
     uplink_packet: str | None = None
     """ROHC packet type of the message."""
     downlink_packet: str | None = None
@@ -140,7 +144,7 @@ async def exchange_message(
         exchange.outcome, exchange.reason = Outcome.FAILED, "association-ended"
         return
     try:
-        receipt = await _send(session, exchange)
+        receipts = await _send(session, exchange)
     except NotSupported:
         raise
     except ModuleError as error:
@@ -152,8 +156,8 @@ async def exchange_message(
         _logger.info("message %d was not sent: %s", exchange.message.index, error)
         exchange.outcome, exchange.reason = Outcome.FAILED, "association-ended"
         return
-    exchange.mark(Stage.AT_WRITTEN, receipt.written_at)
-    exchange.mark(Stage.ACCEPTED, receipt.accepted_at)
+    exchange.mark(Stage.AT_WRITTEN, receipts[0].written_at)
+    exchange.mark(Stage.ACCEPTED, receipts[-1].accepted_at)
     await _await_answer(session, exchange, exchange.submitted_at + answer_timeout_s)
 
 
@@ -185,6 +189,7 @@ async def send_feedback(session: UeSession, exchange: Exchange) -> Exchange | No
         _logger.info("feedback after message %d was not sent: %s", exchange.message.index, error)
         exchange.error = error
         return None
+    sending.uplink_packets.append(unit.total_bytes)
     sending.mark(Stage.AT_WRITTEN, receipt.written_at)
     sending.mark(Stage.ACCEPTED, receipt.accepted_at)
     return sending
@@ -207,20 +212,27 @@ async def send_keepalive(session: UeSession) -> Trace:
     return trace
 
 
-async def _send(session: UeSession, exchange: Exchange) -> SendReceipt:
+async def _send(session: UeSession, exchange: Exchange) -> list[SendReceipt]:
     """Take the message down the stack and give it to the module, on a new socket if need be."""
     loop = asyncio.get_running_loop()
+    sent: list[Unit] = []
     for again in (True, False):
         await session.ensure_open()
-        unit = Unit(data=exchange.message.packet, coap=exchange.message.is_coap)
+        packet, limit = exchange.message.packet, session.max_payload
+        units = [Unit(data=packet, limit=limit, coap=exchange.message.is_coap)]
         for layer in session.stack.layers:
-            layer.down(unit, loop.time())
+            units = [lower for unit in units for lower in layer.down(unit, loop.time())]
             if layer.down_stage is not None:
                 exchange.mark(layer.down_stage, loop.time())
-        exchange.uplink_bytes = unit.layer_bytes
-        exchange.uplink_packet = unit.packet_type
+        exchange.uplink_packet = units[0].packet_type
+        exchange.uplink_bytes = layer_bytes_of([*sent, *units])
+        receipts = []
         try:
-            return await session.send(unit.data)
+            for unit in units:
+                receipts.append(await session.send(unit.data, more=unit is not units[-1]))
+                sent.append(unit)
+                exchange.uplink_packets.append(unit.total_bytes)
+            return receipts
         except PayloadTooLarge as error:
             room = session.stack.largest_payload(unit, session.max_payload)
             raise UsageError(
@@ -229,7 +241,7 @@ async def _send(session: UeSession, exchange: Exchange) -> SendReceipt:
                 f"{session.max_payload}",
                 hint=(
                     f"At most {room} octets of payload fit here: choose another configuration, "
-                    "or shorter messages."
+                    f"or shorter messages{_or_segments(session)}."
                     if room
                     else "Nothing fits here: choose another configuration, or less padding."
                 ),
@@ -240,9 +252,17 @@ async def _send(session: UeSession, exchange: Exchange) -> SendReceipt:
     raise AssertionError("unreachable")
 
 
+def _or_segments(session: UeSession) -> str:
+    """What else there is where messages may go in segments."""
+    layers = session.stack.layers
+    can = any(isinstance(layer, CompressionInTunnel) for layer in layers)
+    return ", or a (larger) rohc: {mrru: N} here and at the HSE" if can else ""
+
+
 async def _await_answer(session: UeSession, exchange: Exchange, deadline: float) -> None:
     loop = asyncio.get_running_loop()
     refused: str | None = None
+    parts: dict[int, Unit] = {}
     while True:
         remaining = deadline - loop.time()
         if remaining <= 0:
@@ -272,6 +292,10 @@ async def _await_answer(session: UeSession, exchange: Exchange, deadline: float)
         except FeedbackOnly:
             exchange.feedback_received.append((received.at, unit.layer_bytes))
             continue
+        except Incomplete:
+            parts[unit.segments[0]] = unit
+            exchange.strays += 1  # until the others come
+            continue
         except esp.RemoteError as error:
             refused = error.reason
         except rohc.RohcError:
@@ -279,13 +303,17 @@ async def _await_answer(session: UeSession, exchange: Exchange, deadline: float)
         except PacketError as error:
             refused = f"inner-{error.reason}"
         else:
-            if unit.data == exchange.message.payload:
+            # What came before this message answers another one.
+            before = [parts[number] for number in unit.segments if number in parts]
+            if unit.data == exchange.message.payload and len(before) + 1 >= len(unit.segments):
                 exchange.mark(Stage.RECEIVED, received.at)
                 if unprotected_at is not None:
                     exchange.mark(Stage.UNPROTECTED, unprotected_at)
                 exchange.mark(Stage.DELIVERED, loop.time())
                 exchange.outcome = Outcome.ANSWERED
-                exchange.downlink_bytes = unit.layer_bytes
+                exchange.downlink_bytes = layer_bytes_of([*before, unit])
+                exchange.downlink_packets = [one.total_bytes for one in (*before, unit)]
+                exchange.strays -= len(before)
                 exchange.downlink_packet = unit.packet_type
                 exchange.feedback_due += unit.feedback
                 return

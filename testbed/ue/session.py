@@ -276,8 +276,12 @@ class UeSession:
         if self._socket is None or self._socket.closed:
             await self._open_socket()
 
-    async def send(self, data: bytes) -> SendReceipt:
+    async def send(self, data: bytes, *, more: bool = False) -> SendReceipt:
         """Send one datagram.
+
+        Args:
+            data: its payload.
+            more: another follows at once, so that the network is not told of any end.
 
         Raises:
             firmware_bridge.SocketLost: the module has lost the socket, and nothing was sent.
@@ -285,7 +289,8 @@ class UeSession:
         """
         if self._socket is None:
             raise RuntimeError("the session is not open")
-        return await self._send(self._socket, data, self.release_assistance)
+        assistance = ReleaseAssistance.NONE if more else self.release_assistance
+        return await self._send(self._socket, data, assistance)
 
     @property
     def keepalive_due(self) -> float:

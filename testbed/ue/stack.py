@@ -36,11 +36,16 @@ class UeStack:
     """In the order in which a message passes them on its way down."""
 
     def down(self, packet: bytes, now: float) -> Unit:
-        """Take a packet of the device down to what the module's socket sends."""
-        unit = Unit(data=packet)
-        for layer in self.layers:
-            layer.down(unit, now)
+        """Take a packet of the device down to what the module's socket sends, whatever its size."""
+        (unit,) = self.pieces(packet, now)
         return unit
+
+    def pieces(self, packet: bytes, now: float, limit: int = 0) -> list[Unit]:
+        """The same for a socket that takes so many octets: several, where a layer can do that."""
+        units = [Unit(data=packet, limit=limit)]
+        for layer in self.layers:
+            units = [lower for unit in units for lower in layer.down(unit, now)]
+        return units
 
     def up(self, datagram: bytes, now: float) -> Unit:
         """Take a datagram of the module's socket up to the application's payload."""

@@ -19,11 +19,12 @@ def miscount(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = ModuleDatagrams.down
     packets = []
 
-    def down(self: ModuleDatagrams, unit: Unit, now: float) -> None:
-        honest(self, unit, now)
+    def down(self: ModuleDatagrams, unit: Unit, now: float) -> list[Unit]:
+        made = honest(self, unit, now)
         packets.append(unit)
         if len(packets) == 6:
             unit.counts[Layer.OUTER_IP] += 1
+        return made
 
     monkeypatch.setattr(ModuleDatagrams, "down", down)
 

@@ -104,8 +104,34 @@ def test_a_run_with_the_rohc_icv_needs_it_at_both_ends(
     (row,) = with_it.json["configurations"]
     assert row["answered"] == 4
     own = testbed("run", "-c", "rohc+esp-tunnel", "-n", "4", "--json").json["configurations"][0]
-    first = [one["first_uplink_bytes"]["by_layer"]["rohc_header"] for one in (row, own)]
-    assert first[0] == first[1] + 4
+    first = [one["first_uplink_bytes"]["by_layer"] for one in (row, own)]
+    assert [one["rohc_icv"] for one in first] == [4, 0]
+    assert first[0]["rohc_header"] == first[1]["rohc_header"]
+
+
+def test_a_run_with_segments_needs_an_mrru_at_both_ends(
+    start: Start, testbed: Callable[..., Done], secret_file: Path, tmp_path: Path
+) -> None:
+    def run_with(*options: str) -> Done:
+        hse = serve(start, "--secret-file", str(secret_file), *options)
+        bench = tmp_path / "bench.yaml"
+        bench.write_text(
+            f"hse: {{address: '{hse['esp']}', secret_file: {secret_file}}}\n"
+            "matrix: [rohc+esp-tunnel]\n"
+            "module: {max_payload: 60}\n"
+            "rohc: {mrru: 300}\n"
+            "traffic: {messages: 3}\n"
+            "answer_timeout_s: 20\n"
+            "time_scale: 50\n"
+        )
+        return testbed("run", "--bench", str(bench), "--json")
+
+    both = run_with("--rohc-mrru", "300")
+    assert both.code == 0, both.err
+    assert both.json["configurations"][0]["answered"] == 3
+    one = run_with()
+    assert one.code == 3
+    assert "answered none of the first 3 messages" in one.err
 
 
 def test_a_policy_of_the_bench_is_named_with_the_suite_it_forbids(
