@@ -125,9 +125,9 @@ class UntilDescription(Model):
     """Half width of the metric's 95 % interval in each cell, as a share of the metric."""
     metric: Literal["latency_median", "energy_median"] = "latency_median"
     """Which figure has to be that well known."""
-    at_least: int = Field(default=2, ge=2, le=10_000)
-    """Blocks before the first look."""
-    at_most: int = Field(ge=2, le=10_000)
+    at_least: int = Field(default=10, ge=10, le=10_000)
+    """Blocks before the first look; fewer than ten say nothing about an interval's width."""
+    at_most: int = Field(ge=10, le=10_000)
     """Blocks after which the campaign ends whatever is known: fixed beforehand."""
 
     @model_validator(mode="after")

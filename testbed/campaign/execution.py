@@ -119,7 +119,8 @@ class Execution:
     async def _at(self, visit: Visit) -> AsyncIterator[Arm]:
         """The session of a visit's cell, open, with the module set up as the cell wants it."""
         cell = visit.cell
-        self._in_flight.configuration = cell.name
+        self._in_flight.configuration = cell.configuration.name
+        self._in_flight.cell = cell.name
         if self._bench.campaign is not None:
             self._ledger.visit = visit
         await self._upkeep.restore_if_due(None)

@@ -66,10 +66,12 @@ class Ledger:
 
     Args:
         progress: sees the run go on.
+        keep_measured: keep a campaign's measured messages, for who decides by them when to stop.
     """
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, *, keep_measured: bool = False) -> None:
         self._progress = progress
+        self._keep_measured = keep_measured
         self._started = 0.0
         self.visit: Visit | None = None
         """The campaign's cell and block that records belong to from now on; none outside one."""
@@ -86,7 +88,7 @@ class Ledger:
         self.last_s = 0.0
         """The run's clock at the latest moment that a record tells of."""
         self.measured: dict[str, list[MessageRecord]] = {}
-        """A campaign's measured messages by cell, without warm-up."""
+        """A campaign's measured messages by cell, without warm-up, where they are kept."""
 
     def restore(self, records: Iterable[Record]) -> None:
         """Take in what the parts before have written."""
@@ -110,7 +112,7 @@ class Ledger:
     def write(self, record: Record) -> None:
         """Write a record into the journal, stamped with the campaign's cell and block."""
         if self.visit is not None and isinstance(
-            record, SessionRecord | MessageRecord | FeedbackRecord | KeepaliveRecord
+            record, SessionRecord | MessageRecord | FeedbackRecord | KeepaliveRecord | FaultRecord
         ):
             record = replace(record, cell=self.visit.cell.name, block=self.visit.block)
         self._journal.append(record)
@@ -134,7 +136,7 @@ class Ledger:
                 self.messages += 1
                 self.next = max(self.next, (record.planned or 0) + 1)
                 self._passed(record.submitted_at_s, *record.stages_s.values())
-                if record.cell is not None and not record.warm_up:
+                if self._keep_measured and record.cell is not None and not record.warm_up:
                     self.measured.setdefault(record.cell, []).append(record)
             case FeedbackRecord():
                 self.counts["feedback"] += 1

@@ -21,6 +21,9 @@ class InFlight:
 
     def __init__(self) -> None:
         self.configuration = ""
+        """Whose session is in use."""
+        self.cell = ""
+        """The plan's cell; without a campaign, the configuration once more."""
         self.what = ""
         self.exchange: Exchange | None = None
         self.sent: list[int] = []
@@ -38,8 +41,8 @@ class InFlight:
         """Whose a packet is, so that a capture explains itself."""
         if self.exchange is None:
             what = self.what or "key exchange"
-            return f"{self.configuration}: {what}" if self.configuration else ""
-        return f"{self.configuration}: message {self.exchange.message.index}"
+            return f"{self.cell}: {what}" if self.cell else ""
+        return f"{self.cell}: message {self.exchange.message.index}"
 
 
 class HseWatch(ServerObserver):

@@ -16,8 +16,10 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 
 from testbed.bench import Bench, CampaignDescription, Configuration
@@ -36,7 +38,7 @@ class Cell:
 
     configuration: Configuration
     payload: str | None = None
-    """Source of the messages."""
+    """Source of the messages: a generated device, or a capture's path."""
     payload_bytes: int | None = None
     """Octets of payload that each message is cut or filled up to."""
     release_assistance: str | None = None
@@ -47,9 +49,11 @@ class Cell:
 
     @property
     def factors(self) -> dict[str, Level]:
-        """Factor and level of each factor that is varied."""
-        found = ((name, getattr(self, name)) for name in FACTORS)
-        return {name: level for name, level in found if level is not None}
+        """Factor and level of each factor that is varied; of a capture, its file's name alone."""
+        found = {name: getattr(self, name) for name in FACTORS}
+        if self.payload is not None:
+            found["payload"] = Path(self.payload).name
+        return {name: level for name, level in found.items() if level is not None}
 
     @property
     def name(self) -> str:
@@ -245,6 +249,13 @@ def plan_campaign(bench: Bench, campaign: CampaignDescription) -> Plan:
                 excluded.append(Excluded(cell=cell, reason=campaign.exclude[matching[0]].reason))
             else:
                 cells.append(cell)
+    called = Counter(cell.name for cell in cells)
+    for name, count in called.items():
+        if count > 1:
+            raise UsageError(
+                f"campaign: {count} cells are called {name!r}",
+                hint="Give captures names of their own: their folders are not in a cell's name.",
+            )
     for number, one in enumerate(campaign.exclude):
         if number not in used:
             named = ", ".join(f"{name}: {level}" for name, level in one.cells.items())

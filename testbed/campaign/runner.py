@@ -96,7 +96,9 @@ class _Runner:
         self._virtual = bench.timing.kind is TimeKind.VIRTUAL
         self._network = MemoryNetwork() if self._virtual else None
         self._in_flight = InFlight()
-        self._ledger = Ledger(progress)
+        campaign = bench.campaign
+        keeps = campaign is not None and campaign.until is not None
+        self._ledger = Ledger(progress, keep_measured=keeps)
         self._upkeep = Upkeep(bench, self._ledger, progress, self._in_flight)
 
     async def run(self) -> None:
@@ -121,8 +123,8 @@ class _Runner:
                 counts = dict(ledger.counts)
                 ledger.write(EndRecord(status=status, stopped=stopped, counts=counts))
                 journal.close()
-                write_messages(self._directory.journal_path, self._directory.messages_path)
                 self._update_manifest(final=final)
+                write_messages(self._directory.journal_path, self._directory.messages_path)
 
     def _journal(self) -> JournalWriter:
         """The journal with its first record, or with the one that says that the run goes on."""
@@ -218,7 +220,7 @@ class _Runner:
         bench, upkeep, payloads = self._bench, self._upkeep, self._payloads
         part = self._ledger.part
         self._progress.phase(f"starting {bench.module.family} on {bench.module.port}")
-        self._in_flight.configuration = payloads.plan.cells[0].name
+        self._in_flight.configuration = payloads.plan.cells[0].configuration.name
 
         async with open_module(bench, upkeep.watch, self._network, part) as link:
             upkeep.use(link)

@@ -97,7 +97,7 @@ class Sender:
             Which part of the budget was used up before all were sent; none when none was.
         """
         loop = asyncio.get_running_loop()
-        self._progress.phase(self._in_flight.configuration)
+        self._progress.phase(self._in_flight.cell)
         start = loop.time() - messages[0][1].time_s
         due = [start + message.time_s for _, message in messages]
         for position, (planned, message) in enumerate(messages):
@@ -257,7 +257,7 @@ class Sender:
         record = self._message_record(exchange, session, radio, already_connected, next_due)
         record = replace(record, planned=planned.number, warm_up=planned.warm_up)
         self._ledger.write(record)
-        what = f"{self._in_flight.configuration}: message {message.index}"
+        what = f"{self._in_flight.cell}: message {message.index}"
         check_exchange(exchange, self._in_flight, what)
         for _, layers in exchange.feedback_received:
             self._ledger.write(

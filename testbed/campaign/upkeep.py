@@ -194,7 +194,7 @@ class Upkeep:
         recovered_s = round(self._ledger.now_s - noticed.noticed_at_s, 6)
         self._ledger.write(replace(noticed, attempts=attempt, recovered_s=recovered_s))
         self.on_restored()
-        self._progress.phase(self._in_flight.configuration)
+        self._progress.phase(self._in_flight.cell)
 
     async def report(self) -> RadioReport | None:
         """What the module says about its radio; none when it has other things to do."""

@@ -450,6 +450,11 @@ class FaultRecord(_Fields):
     failure: str | None = field(default=None, metadata={"omit_none": True})
     """The fault that the last attempt failed with; absent when it did not fail."""
 
+    cell: str | None = field(default=None, metadata={"omit_none": True})
+    """The campaign's cell, as for a message."""
+    block: int | None = field(default=None, metadata={"omit_none": True})
+    """The campaign's block, from 0."""
+
     def __post_init__(self) -> None:
         _check_not_negative(self, "attempts")
 

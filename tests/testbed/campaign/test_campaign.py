@@ -154,13 +154,13 @@ def test_a_budget_ends_the_campaign_before_the_message_beyond(
 
 
 def test_a_campaign_ends_when_its_figures_are_known_well_enough(run: Run) -> None:
-    until = {"interval": "30 %", "at_least": 3, "at_most": 30}
-    place = run(**small(messages_per_cell=5, until=until))
+    until = {"interval": "30 %", "at_most": 30}
+    place = run(**small(messages_per_cell=2, until=until))
     (end,) = records(place, "end")
     assert end["stopped"] == "precise-enough"
     blocks = {message["block"] for message in records(place)}
-    assert 3 <= len(blocks) < 30
-    assert len(records(place)) == len(blocks) * 10
+    assert 10 <= len(blocks) < 30
+    assert len(records(place)) == len(blocks) * 4
 
 
 def test_excluded_cells_stand_in_journal_and_manifest(run: Run) -> None:
