@@ -4,7 +4,8 @@ Runners come in to write; analysis, metrics, report and command line to read. On
 
 - ``directory``       the run directory: its name, where everything in it is
 - ``manifest``        what the run was: versions, host, configuration, seed, module, clock
-- ``records``         the journal's records
+- ``records``         the journal's records, all of them; those of the run as a whole are in
+                      ``run_records``, what all share in ``record_fields``
 - ``journal``         the journal: one synced JSON object per line; the source of truth
 - ``parquet``         the messages as a flat table, made from the journal
 - ``files``           files that are written whole, or not at all

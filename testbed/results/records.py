@@ -21,11 +21,29 @@ mislead such a reader raises :data:`SCHEMA_VERSION`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, Self, get_args
+from typing import Any, ClassVar, get_args
 
 from testbed.analysis.bytes import LayerBytes
+from testbed.results.record_fields import (
+    EnergyRecord,
+    Fields,
+    RecordError,
+    check_not_negative,
+    freeze,
+    to_energy,
+    to_layers,
+)
+from testbed.results.run_records import (
+    SCHEMA_VERSION,
+    EndRecord,
+    FaultRecord,
+    ResumedRecord,
+    RunRecord,
+    RunStatus,
+    SetupRecord,
+)
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -48,13 +66,6 @@ __all__ = [
     "record_from_dict",
 ]
 
-SCHEMA_VERSION = 1
-"""The version that stands in the first line of a journal."""
-
-
-class RecordError(ValueError):
-    """A dictionary is not the record that its ``kind`` says it is."""
-
 
 class Outcome(StrEnum):
     """How a message ended."""
@@ -65,13 +76,6 @@ class Outcome(StrEnum):
     """No answer came within the time-out: censored there in every statistic."""
     FAILED = "failed"
     """It was not sent, or what came back could not be read; ``reason`` says why."""
-
-
-class RunStatus(StrEnum):
-    """How a run ended."""
-
-    COMPLETE = "complete"
-    INTERRUPTED = "interrupted"
 
 
 class Stage(StrEnum):
@@ -113,117 +117,8 @@ STAGES: tuple[Stage, ...] = tuple(Stage)
 _STAGE_NAMES = frozenset(STAGES)
 
 
-class _Fields:
-    """What all records share: to and from the dictionary that a journal's line holds."""
-
-    __slots__ = ()
-    kind: ClassVar[str]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The record as the journal holds it, ``kind`` first, in the order of the fields."""
-        record: dict[str, Any] = {"kind": self.kind}
-        for entry in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, entry.name)
-            if (value is None or value is False) and entry.metadata.get("omit_none"):
-                continue
-            record[entry.name] = _plain(value)
-        return record
-
-    @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> Self:
-        """Read what :meth:`to_dict` wrote; unknown fields are ignored.
-
-        Raises:
-            RecordError: another kind, a missing field, or a value out of range.
-
-        """
-        if record.get("kind") != cls.kind:
-            raise RecordError(f"a {record.get('kind')!r} record where a {cls.kind!r} one belongs")
-        known = _names(cls)
-        try:
-            return cls(**{name: value for name, value in record.items() if name in known})
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
-            raise RecordError(f"a {cls.kind!r} record is not as it should be: {error}") from error
-
-
-_NAMES: dict[type, frozenset[str]] = {}
-
-
-def _names(record: type) -> frozenset[str]:
-    """The names of a record's fields, found out once per kind."""
-    names = _NAMES.get(record)
-    if names is None:
-        names = _NAMES[record] = frozenset(entry.name for entry in fields(record))
-    return names
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, EnergyRecord):
-        return value.to_dict()
-    if isinstance(value, LayerBytes):
-        return value.to_json()
-    if isinstance(value, StrEnum):
-        return value.value
-    if isinstance(value, tuple):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, Mapping):
-        return {str(name): _plain(entry) for name, entry in value.items()}
-    return value
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunRecord(_Fields):
-    """The first line: what is about to run."""
-
-    kind: ClassVar[str] = "run"
-
-    schema_version: int = SCHEMA_VERSION
-    """The journal's format."""
-    testbed_version: str = ""
-    """Version of the testbed that wrote it."""
-    bench: str = ""
-    """Name of the bench."""
-    module: str = ""
-    """Family of the module, such as ``bc66``."""
-    origin: str = "virtual"
-    """``real`` or ``virtual``: never mixed in one statistic."""
-    configurations: tuple[str, ...] = ()
-    """The arms of the comparison, such as ``rohc+esp-tunnel``, in the order of the table."""
-    messages: int = 0
-    """How many messages each configuration is to send, or each cell, warm-up included."""
-    traffic: str = ""
-    """Where the payloads come from: a capture's name or a generator's."""
-    cells: tuple[Mapping[str, Any], ...] | None = field(default=None, metadata={"omit_none": True})
-    """A campaign's cells: ``name``, ``configuration``, and the level of each varied factor."""
-    excluded: tuple[Mapping[str, Any], ...] | None = field(
-        default=None, metadata={"omit_none": True}
-    )
-    """Cells that are not measured, each with a ``reason`` besides."""
-    blocks: int | None = field(default=None, metadata={"omit_none": True})
-    """A campaign's blocks at most; each holds every cell once."""
-    plan: str | None = field(default=None, metadata={"omit_none": True})
-    """What tells the plan and its messages from others: a run is resumed with the same one."""
-    seed: int = 0
-    """What every random choice of the run comes from."""
-    time: str = ""
-    """What a second of the run is: ``real``, ``scaled`` or ``virtual``; a journal that does not
-    say tells by its scale."""
-    time_scale: float | None = 1.0
-    """How many seconds of the run's clock pass in a real second; none in virtual time."""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    """Whatever else a reader needs to tell runs apart (release assistance, ECL, pace ...)."""
-
-    def __post_init__(self) -> None:
-        _freeze(self, "configurations", tuple(self.configurations))
-        for name in ("cells", "excluded"):
-            if getattr(self, name) is not None:
-                _freeze(self, name, tuple(getattr(self, name)))
-        if not self.time:
-            _freeze(self, "time", "real" if self.time_scale == 1.0 else "scaled")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionRecord(_Fields):
+class SessionRecord(Fields):
     """A key agreement with the HSE: before the first message, or a re-keying."""
 
     kind: ClassVar[str] = "session"
@@ -256,58 +151,12 @@ class SessionRecord(_Fields):
     """The campaign's block, from 0."""
 
     def __post_init__(self) -> None:
-        _freeze(self, "energy", _energy(self.energy))
-        _check_not_negative(self, "setup_s", "bytes_up", "bytes_down", "attempts")
+        freeze(self, "energy", to_energy(self.energy))
+        check_not_negative(self, "setup_s", "bytes_up", "bytes_down", "attempts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EnergyRecord:
-    """The energy of one message or exchange, split by what the module was doing."""
-
-    kind: str
-    """``measured`` (a meter) or ``estimated`` (a model)."""
-    model: str
-    """Which meter with its serial number, or which model."""
-    total_j: float
-    """The whole of it, in joules."""
-    setup_j: float = 0.0
-    """Wake-up, attach and the set-up of the radio connection."""
-    transmit_j: float = 0.0
-    receive_j: float = 0.0
-    tail_j: float = 0.0
-    """From the last octet to the release: the network's inactivity timer."""
-    sleep_j: float = 0.0
-    low_j: float | None = None
-    """Lower end of the total, where the model or the meter states one."""
-    high_j: float | None = None
-    """Upper end of the total."""
-    assumed: tuple[str, ...] = ()
-    """What a model had to assume because it was not observed."""
-
-    def __post_init__(self) -> None:
-        if self.kind not in ("measured", "estimated"):
-            raise ValueError(f"energy is measured or estimated, not {self.kind!r}")
-        _freeze(self, "assumed", tuple(self.assumed))
-
-    def to_dict(self) -> dict[str, Any]:
-        """The record as the journal holds it; ends and assumptions only where there are any."""
-        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
-        values["assumed"] = list(self.assumed)
-        return {
-            name: value
-            for name, value in values.items()
-            if name not in ("low_j", "high_j", "assumed") or value not in (None, [])
-        }
-
-    @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> EnergyRecord:
-        """Read what :meth:`to_dict` wrote; unknown fields are ignored."""
-        known = _names(cls)
-        return cls(**{name: value for name, value in record.items() if name in known})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageRecord(_Fields):
+class MessageRecord(Fields):
     """One message: what became of it, when it passed each stage, what it cost."""
 
     kind: ClassVar[str] = "message"
@@ -352,20 +201,20 @@ class MessageRecord(_Fields):
     """It only warms its cell up: in no statistic. Absent when false."""
 
     def __post_init__(self) -> None:
-        _freeze(self, "outcome", Outcome(self.outcome))
-        _freeze(self, "uplink_bytes", _layers(self.uplink_bytes))
-        _freeze(self, "downlink_bytes", _layers(self.downlink_bytes))
-        _freeze(self, "energy", _energy(self.energy))
+        freeze(self, "outcome", Outcome(self.outcome))
+        freeze(self, "uplink_bytes", to_layers(self.uplink_bytes))
+        freeze(self, "downlink_bytes", to_layers(self.downlink_bytes))
+        freeze(self, "energy", to_energy(self.energy))
         if not self.stages_s.keys() <= _STAGE_NAMES:
             unknown = ", ".join(sorted(self.stages_s.keys() - _STAGE_NAMES))
             raise ValueError(f"unknown stage {unknown}; known are {', '.join(STAGES)}")
-        _check_not_negative(self, "index")
+        check_not_negative(self, "index")
         if (self.latency_s is not None) != (self.outcome is Outcome.ANSWERED):
             raise ValueError(f"latency {self.latency_s} of a message that was {self.outcome}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FeedbackRecord(_Fields):
+class FeedbackRecord(Fields):
     """A packet that carried ROHC feedback and nothing else: what that cost."""
 
     kind: ClassVar[str] = "feedback"
@@ -389,16 +238,16 @@ class FeedbackRecord(_Fields):
     """The campaign's block, from 0."""
 
     def __post_init__(self) -> None:
-        _freeze(self, "uplink_bytes", _layers(self.uplink_bytes))
-        _freeze(self, "downlink_bytes", _layers(self.downlink_bytes))
-        _freeze(self, "energy", _energy(self.energy))
-        _check_not_negative(self, "after")
+        freeze(self, "uplink_bytes", to_layers(self.uplink_bytes))
+        freeze(self, "downlink_bytes", to_layers(self.downlink_bytes))
+        freeze(self, "energy", to_energy(self.energy))
+        check_not_negative(self, "after")
         if (self.uplink_bytes is None) == (self.downlink_bytes is None):
             raise ValueError("feedback travels one way: uplink or downlink bytes, not both")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeepaliveRecord(_Fields):
+class KeepaliveRecord(Fields):
     """A NAT keepalive (RFC 3948 section 4): one octet up, no answer, and what that cost."""
 
     kind: ClassVar[str] = "keepalive"
@@ -422,99 +271,9 @@ class KeepaliveRecord(_Fields):
     """The campaign's block, from 0."""
 
     def __post_init__(self) -> None:
-        _freeze(self, "uplink_bytes", _layers(self.uplink_bytes))
-        _freeze(self, "energy", _energy(self.energy))
-        _check_not_negative(self, "after")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FaultRecord(_Fields):
-    """Something went wrong with the module, and what was done about it."""
-
-    kind: ClassVar[str] = "fault"
-
-    fault: str
-    """What was noticed: ``line-lost``, ``rebooted``, ``sim-lost``, ``network-lost``, ``silent``,
-    ``garbage``, ``flood`` or ``refused``."""
-    configuration: str
-    """Which arm it happened to."""
-    after: int | None = None
-    """Number of the message during or after which it was noticed; none before the first one."""
-    noticed_at_s: float = 0.0
-    """When, in seconds since the run began."""
-    recovered_s: float | None = None
-    """From there to the module attached again; none when it did not come back, or nobody waited
-    for it."""
-    attempts: int = 0
-    """How often it was opened, started and attached."""
-    failure: str | None = field(default=None, metadata={"omit_none": True})
-    """The fault that the last attempt failed with; absent when it did not fail."""
-
-    cell: str | None = field(default=None, metadata={"omit_none": True})
-    """The campaign's cell, as for a message."""
-    block: int | None = field(default=None, metadata={"omit_none": True})
-    """The campaign's block, from 0."""
-
-    def __post_init__(self) -> None:
-        _check_not_negative(self, "attempts")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetupRecord(_Fields):
-    """The module was set up otherwise, since a campaign's cell asked for it; no message's cost."""
-
-    kind: ClassVar[str] = "setup"
-
-    cell: str
-    """The cell that asked for it."""
-    block: int
-    """Its block."""
-    changed: Mapping[str, Any]
-    """Factor and new level: ``power_saving``, ``coverage``."""
-    at_s: float
-    """When it began, in seconds since the run began."""
-    duration_s: float
-    """Until the module was ready for the next message, in seconds."""
-    granted: Mapping[str, Any] | None = field(default=None, metadata={"omit_none": True})
-    """The power saving that the network granted."""
-
-    def __post_init__(self) -> None:
-        _check_not_negative(self, "block", "duration_s")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResumedRecord(_Fields):
-    """A run that was interrupted goes on, in another process: with new sessions and new keys."""
-
-    kind: ClassVar[str] = "resumed"
-
-    part: int
-    """Which part of the run begins, from 1: the one before the first interruption was 0."""
-    planned: int
-    """Number of the message that comes next. If it was under way when the run was interrupted, it
-    is sent again; what it sent before stands in the capture alone."""
-    at_s: float
-    """The run's clock, which stood still meanwhile, in seconds since the run began."""
-
-    def __post_init__(self) -> None:
-        _check_not_negative(self, "part", "planned")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndRecord(_Fields):
-    """The last line: how the run ended."""
-
-    kind: ClassVar[str] = "end"
-
-    status: RunStatus
-    stopped: str | None = field(default=None, metadata={"omit_none": True})
-    """Why a campaign ended before its last block: ``precise-enough``, ``budget-time``,
-    ``budget-energy`` or ``budget-messages``."""
-    counts: Mapping[str, int] = field(default_factory=dict)
-    """What was counted over the run: messages by outcome, the HSE's rejects by reason ..."""
-
-    def __post_init__(self) -> None:
-        _freeze(self, "status", RunStatus(self.status))
+        freeze(self, "uplink_bytes", to_layers(self.uplink_bytes))
+        freeze(self, "energy", to_energy(self.energy))
+        check_not_negative(self, "after")
 
 
 Record = (
@@ -542,22 +301,3 @@ def record_from_dict(record: Mapping[str, Any]) -> Record | None:
     """
     kind = _KINDS.get(str(record.get("kind")))
     return None if kind is None else kind.from_dict(record)
-
-
-def _freeze(record: object, name: str, value: object) -> None:
-    """Set a field of a frozen record while it is made: what JSON gave becomes what it means."""
-    object.__setattr__(record, name, value)
-
-
-def _layers(value: LayerBytes | Mapping[str, object] | None) -> LayerBytes | None:
-    return LayerBytes.from_json(value) if isinstance(value, Mapping) else value
-
-
-def _energy(value: EnergyRecord | Mapping[str, Any] | None) -> EnergyRecord | None:
-    return EnergyRecord.from_dict(value) if isinstance(value, Mapping) else value
-
-
-def _check_not_negative(record: object, *names: str) -> None:
-    for name in names:
-        if getattr(record, name) < 0:
-            raise ValueError(f"{name} is {getattr(record, name)}")
