@@ -197,14 +197,12 @@ class LayerBytes:
         Raises:
             ValueError: an unknown layer, a count that is no whole number, or a negative one.
         """
-        counts: dict[str, int] = {}
         for name, count in record.items():
             if name not in _LAYER_NAMES:
                 raise ValueError(f"unknown byte layer {name!r}; known are {', '.join(LAYERS)}")
             if isinstance(count, bool) or not isinstance(count, int):
                 raise ValueError(f"layer {name} has {count!r} bytes: not a whole number")
-            counts[name] = count
-        return cls(**counts)
+        return cls(**record)  # type: ignore[arg-type]  # whole numbers all of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -212,16 +212,23 @@ def compare(
         raise ValueError(f"{unknown[0]!r} is none of {', '.join(CHANGEABLE)}")
     judged = tuple(limits) or tuple(regression_limit(name) for name in DEFAULT_MEASURES)
     found = tuple(obstacles(first, second, changed))
-    judgements = judge(second, judged, baseline=first, problems=found)
-    measures = list(
-        dict.fromkeys(l.measure for l in judged if not l.measure.saving)  # noqa: E741
+    measures = list(dict.fromkeys(one.measure for one in judged if not one.measure.saving))
+    rows = tuple(_rows(first, second, measures))
+    judgements = judge(
+        second,
+        judged,
+        baseline=first,
+        problems=found,
+        contrasts={
+            (row.configuration, row.measure): row.contrast for row in rows if row.stratum == "all"
+        },
     )
     return ComparisonResult(
         first=first.name,
         second=second.name,
         grade=overall(judgement.grade for judgement in judgements),
         judgements=judgements,
-        rows=tuple(_rows(first, second, measures)),
+        rows=rows,
         obstacles=found,
         notes=tuple(_notes(first, second, changed)),
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from testbed.analysis import significance, statistics
 from testbed.analysis.measurements import UNKNOWN, Arm
-from testbed.analysis.measures import SHARE, Better, Measure
+from testbed.analysis.measures import Better, Measure
 from testbed.analysis.samples import sample
 from testbed.analysis.series import MIN_CLUSTERS
 from testbed.analysis.significance import Test
@@ -83,21 +83,17 @@ def contrast(
             paired=paired,
             problem=problem,
         )
-    statistic = measure.statistic
     compare = significance.compare_in_blocks if paired else significance.compare_clusters
-    lower, higher = (one, other) if measure.better is Better.LOWER else (other, one)
-    if measure.saving:  # its figure is what it takes from the reference: less is better
-        lower, higher = one, other
+    found = statistics.pair(one, other, measure.statistic, paired=paired)
+    worse = found.ratio
+    if measure.better is Better.HIGHER and not measure.saving:  # a saving's own figure is a cost
+        worse = statistics.pair(other, one, measure.statistic, paired=paired).ratio
     return Contrast(
-        first=statistics.estimate(one, statistic),
-        second=statistics.estimate(other, statistic),
-        worse=statistics.ratio(lower, higher, statistic, paired=paired),
-        change=(
-            None
-            if statistic is SHARE
-            else statistics.difference(one, other, statistic, paired=paired)
-        ),
-        test=compare(one, other, statistic),
+        first=found.first,
+        second=found.second,
+        worse=worse,
+        change=found.difference,
+        test=compare(one, other, measure.statistic),
         paired=paired,
     )
 

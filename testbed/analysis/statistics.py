@@ -28,7 +28,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,13 +41,13 @@ __all__ = [
     "CONFIDENCE",
     "RESAMPLES",
     "Estimate",
+    "Pair",
     "Sample",
-    "difference",
     "effective_size",
     "estimate",
     "mean_variance",
     "merge_clusters",
-    "ratio",
+    "pair",
     "wilson",
 ]
 
@@ -66,7 +66,7 @@ MAX_CLUSTERS: Final = 400
 could see, and keeps 100,000 messages as quick as 1,000."""
 
 _SEED: Final = 20_260_801
-_CELLS: Final = 4_000_000  # of one piece of a resampling matrix
+_CELLS: Final = 1_000_000  # of one piece of a resampling matrix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,11 +187,13 @@ def _point(sample: Sample, statistic: Statistic) -> tuple[float, bool]:
     return value, False
 
 
-def _replicates(ordered: Floats, codes: Ints, weights: Floats, statistic: Statistic) -> Floats:
+def _replicates(
+    ordered: Floats, codes: Ints, clusters: int, stream: int, statistic: Statistic
+) -> Floats:
     """The statistic of each resample; NaN where a resample has no value."""
+    weights = _weights(clusters, stream)
     if statistic.share is not None:
         return _quantile_replicates(ordered, codes, weights, statistic.share)
-    clusters = weights.shape[1]
     sums = weights @ np.bincount(codes, ordered, minlength=clusters)
     totals = weights @ np.bincount(codes, minlength=clusters)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -208,18 +210,19 @@ def _quantile_replicates(values: Floats, codes: Ints, weights: Floats, share: fl
     targets = np.maximum(np.ceil(share * totals - 1e-9), 1)
     found = np.full(len(weights), np.nan)
     todo = np.flatnonzero(totals > 0)
-    centre, half = quantile_rank(share, n) - 1, 32 + 4 * math.isqrt(n)
+    small = weights.astype(np.float32)  # whole numbers far below 2**24: exact, and twice as fast
+    centre, half = quantile_rank(share, n) - 1, 32 + 2 * math.isqrt(n)
     while todo.size:
         first, end = max(centre - half, 0), min(centre + half, n)
         window = codes[first:end]
-        below = weights @ np.bincount(codes[:first], minlength=clusters)
+        missing = targets - weights @ np.bincount(codes[:first], minlength=clusters)
         rows = max(_CELLS // (end - first), 1)
         missed = []
         for start in range(0, todo.size, rows):
             piece = todo[start : start + rows]
-            passed = np.cumsum(weights[piece][:, window], axis=1) + below[piece, None]
-            position = (passed < targets[piece, None]).sum(axis=1)
-            good = (below[piece] < targets[piece]) & (position < end - first)
+            passed = np.cumsum(small[piece][:, window], axis=1)
+            position = (passed < missing[piece, None]).sum(axis=1)
+            good = (missing[piece] > 0) & (position < end - first)
             found[piece[good]] = values[first + position[good]]
             missed.append(piece[~good])
         todo = np.concatenate(missed)
@@ -246,75 +249,111 @@ def estimate(sample: Sample, statistic: Statistic) -> Estimate:
         sample: at least one message.
         statistic: a quantile, or the mean; a mean with censored values is a lower bound.
     """
-    value, censored = _point(sample, statistic)
     codes = merge_clusters(sample.clusters)
     count = int(codes.max()) + 1
+    return _estimate(sample, statistic, _draw(sample, statistic, codes, count, 0), count)
+
+
+def _draw(sample: Sample, statistic: Statistic, codes: Ints, clusters: int, stream: int) -> Floats:
+    """Replicates of an arm's figure; none of a share, whose limits are Wilson's."""
+    if statistic.is_share:
+        return np.empty(0)
+    ordered = sample.values if statistic.share is None else sample.ordered
+    return _replicates(ordered, codes, clusters, stream, statistic)
+
+
+def _estimate(sample: Sample, statistic: Statistic, replicates: Floats, clusters: int) -> Estimate:
+    value, censored = _point(sample, statistic)
     if statistic.is_share:
         low, high = wilson(value, effective_size(sample.values, sample.clusters))
-        return Estimate(value=value, low=low, high=high, n=len(sample), clusters=count)
-    ordered = sample.values if statistic.share is None else sample.ordered
-    low, high = _interval(_replicates(ordered, codes, _weights(count, 0), statistic), count)
+    else:
+        low, high = _interval(replicates, clusters)
     if math.isinf(low):  # all of the interval lies among censored values
         low = value
-    high = math.inf if censored else high
-    return Estimate(
-        value=value, low=low, high=high, n=len(sample), clusters=count, censored=censored
-    )
-
-
-def _both(
-    first: Sample, second: Sample, statistic: Statistic, paired: bool
-) -> tuple[Floats, Floats, int]:
-    """Replicates of both arms, from the same draw of blocks where they are paired."""
-    if paired:
-        joint = merge_clusters(np.concatenate([first.clusters, second.clusters]))
-        codes = joint[: len(first)], joint[len(first) :]
-        count = int(joint.max()) + 1
-        weights = _weights(count, 0), _weights(count, 0)
-    else:
-        codes = merge_clusters(first.clusters), merge_clusters(second.clusters)
-        sizes = int(codes[0].max()) + 1, int(codes[1].max()) + 1
-        weights = _weights(sizes[0], 1), _weights(sizes[1], 2)
-        count = min(sizes)
-    mean = statistic.share is None
-    one, other = (
-        _replicates(sample.values if mean else sample.ordered, code, weight, statistic)
-        for sample, code, weight in zip((first, second), codes, weights, strict=True)
-    )
-    return one, other, count
-
-
-def ratio(first: Sample, second: Sample, statistic: Statistic, *, paired: bool) -> Estimate:
-    """The second arm's figure over the first's, with its interval.
-
-    Args:
-        first: the arm in the denominator.
-        second: the arm in the numerator.
-        statistic: a quantile, or the mean.
-        paired: both were sent in common blocks, whose numbers are the clusters.
-
-    Returns:
-        The interval is infinite above where the second figure is censored, and 0 below where the
-        first is. A ratio of nothing to nothing is 1.
-    """
-    if statistic.is_share:
-        return _share_ratio(estimate(first, statistic), estimate(second, statistic))
-    (below, below_censored), (above, above_censored) = (
-        _point(first, statistic),
-        _point(second, statistic),
-    )
-    one, other, count = _both(first, second, statistic, paired)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        replicates = np.where((one == 0) & (other == 0), 1.0, other / one)
-    low, high = _interval(replicates, count)
-    value = above / below if below else (1.0 if not above else math.inf)
     return Estimate(
         value=value,
-        low=0.0 if below_censored else max(low, 0.0),
-        high=math.inf if above_censored else high,
-        n=len(first) + len(second),
-        clusters=count,
-        censored=above_censored or below_censored,
+        low=low,
+        high=math.inf if censored else high,
+        n=len(sample),
+        clusters=clusters,
+        censored=censored,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Two arms' figures and what lies between them."""
+
+    first: Estimate
+    """The reference's figure."""
+    second: Estimate
+    """The other's."""
+    ratio: Estimate
+    """Second over first: infinite above where the second is censored, 0 below where the first is.
+    A ratio of nothing to nothing is 1."""
+    difference: Estimate | None
+    """Second less first; None of shares."""
+
+
+def pair(first: Sample, second: Sample, statistic: Statistic, *, paired: bool) -> Pair:
+    """Two arms' figures, their ratio and their difference, with intervals.
+
+    Args:
+        first: the reference.
+        second: the other arm.
+        statistic: a quantile, a mean, or a share.
+        paired: both were sent in common blocks, whose numbers are the clusters: of each resample
+            both arms have the same blocks.
+    """
+    samples = (first, second)
+    if paired:
+        joint = merge_clusters(np.concatenate([first.clusters, second.clusters]))
+        codes = [joint[: len(first)], joint[len(first) :]]
+        streams = (0, 0)
+    else:
+        codes = [merge_clusters(sample.clusters) for sample in samples]
+        streams = (1, 2)
+    counts = [int(code.max()) + 1 for code in codes]
+    if paired:
+        counts = [max(counts)] * 2
+    one, other = (
+        _draw(sample, statistic, code, count, stream)
+        for sample, code, count, stream in zip(samples, codes, counts, streams, strict=True)
+    )
+    figures = [
+        _estimate(sample, statistic, replicates, count)
+        for sample, replicates, count in zip(samples, (one, other), counts, strict=True)
+    ]
+    if statistic.is_share:
+        ratio = _share_ratio(figures[0], figures[1])
+        return Pair(first=figures[0], second=figures[1], ratio=ratio, difference=None)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratios = np.where((one == 0) & (other == 0), 1.0, other / one)
+        differences = other - one
+    below, above = figures
+    point = above.value / below.value if below.value else math.inf if above.value else 1.0
+    low, high = _interval(ratios, min(counts))
+    smallest, largest = _interval(differences, min(counts))
+    rest: dict[str, Any] = {
+        "n": len(first) + len(second),
+        "clusters": min(counts),
+        "censored": above.censored or below.censored,
+    }
+    return Pair(
+        first=below,
+        second=above,
+        ratio=Estimate(
+            value=point,
+            low=0.0 if below.censored else max(low, 0.0),
+            high=math.inf if above.censored else high,
+            **rest,
+        ),
+        difference=Estimate(
+            value=above.value - below.value,
+            low=-math.inf if below.censored else smallest,
+            high=math.inf if above.censored else largest,
+            **rest,
+        ),
     )
 
 
@@ -337,25 +376,6 @@ def _share_ratio(first: Estimate, second: Estimate) -> Estimate:
         high=end(second.high, first.low, 1.0),
         n=first.n + second.n,
         clusters=min(first.clusters, second.clusters),
-    )
-
-
-def difference(first: Sample, second: Sample, statistic: Statistic, *, paired: bool) -> Estimate:
-    """The second arm's figure less the first's, with its interval; arguments as of `ratio`."""
-    (below, below_censored), (above, above_censored) = (
-        _point(first, statistic),
-        _point(second, statistic),
-    )
-    one, other, count = _both(first, second, statistic, paired)
-    with np.errstate(invalid="ignore"):
-        low, high = _interval(other - one, count)
-    return Estimate(
-        value=above - below,
-        low=-math.inf if below_censored else low,
-        high=math.inf if above_censored else high,
-        n=len(first) + len(second),
-        clusters=count,
-        censored=above_censored or below_censored,
     )
 
 

@@ -18,13 +18,13 @@ repeat a campaign until it is green: when to stop depends on precision alone (`p
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
 from testbed.analysis import significance, statistics
-from testbed.analysis.contrast import contrast, mixed_sources
+from testbed.analysis.contrast import Contrast, contrast, mixed_sources
 from testbed.analysis.distributions import normal_two_sided
 from testbed.analysis.limits import Limit, LimitKind, show
 from testbed.analysis.measurements import Arm, Measurements
@@ -233,6 +233,7 @@ def judge(
     *,
     baseline: Measurements | None = None,
     problems: Sequence[str] = (),
+    contrasts: Mapping[tuple[str, str], Contrast] | None = None,
 ) -> tuple[Judgement, ...]:
     """Hold a run against its limits.
 
@@ -241,20 +242,29 @@ def judge(
         limits: of the campaign; Holm's adjustment goes over all that are judged.
         baseline: what a regression without ``against`` is compared with; None: it isn't judged.
         problems: why run and baseline can't be compared; such limits are inconclusive.
+        contrasts: what is known already of run and baseline, by configuration and measure.
 
     Returns:
         One judgement per limit and configuration, in the order of the limits.
     """
-    cases = [case for limit in limits for case in _cases(run, limit, baseline, problems)]
+    reference = None if baseline is None else _Reference(baseline, problems, contrasts or {})
+    cases = [case for limit in limits for case in _cases(run, limit, reference)]
     tested = [case for case in cases if case.test is not None and case.problem is None]
     adjusted = significance.holm([case.test.p for case in tested if case.test is not None])
     by_case = {id(case): p for case, p in zip(tested, adjusted, strict=True)}
     return tuple(_judged(case, by_case.get(id(case))) for case in cases)
 
 
-def _cases(
-    run: Measurements, limit: Limit, baseline: Measurements | None, problems: Sequence[str]
-) -> Iterable[_Case]:
+@dataclass(frozen=True, slots=True)
+class _Reference:
+    """What regressions are held against."""
+
+    baseline: Measurements
+    problems: Sequence[str]
+    contrasts: Mapping[tuple[str, str], Contrast]
+
+
+def _cases(run: Measurements, limit: Limit, reference: _Reference | None) -> Iterable[_Case]:
     arms = [arm for arm in run.arms if limit.configuration in (None, arm.name, arm.configuration)]
     if not arms and limit.configuration is not None:
         problem = "the run has no message of it"
@@ -265,7 +275,7 @@ def _cases(
         if limit.against is not None:
             yield _against(run, arm, limit)
         elif limit.kind is LimitKind.REGRESSION:
-            yield _regression(run, arm, limit, baseline, problems)
+            yield _regression(run, arm, limit, reference)
         else:
             yield _bound(run, arm, limit)
 
@@ -296,23 +306,20 @@ def _against(run: Measurements, arm: Arm, limit: Limit) -> _Case:
     return replace(case, effect=saved, test=_normal(saved, limit.bound))
 
 
-def _regression(
-    run: Measurements,
-    arm: Arm,
-    limit: Limit,
-    baseline: Measurements | None,
-    problems: Sequence[str],
-) -> _Case:
+def _regression(run: Measurements, arm: Arm, limit: Limit, reference: _Reference | None) -> _Case:
     """A regression against the baseline."""
     case = _Case(configuration=arm.name, limit=limit, n=len(arm))
-    if baseline is None:
+    if reference is None:
         return replace(case, problem="there is no baseline to compare with", judged=False)
+    baseline = reference.baseline
     other = baseline.arm(arm.name)
     if other is None:
         problem = f"{baseline.name} has no message of it"
         return replace(case, problem=problem, judged=False)
     timeouts_s = (baseline.conditions.answer_timeout_s, run.conditions.answer_timeout_s)
-    found = contrast(other, arm, limit.measure, timeouts_s=timeouts_s, same_run=False)
+    found = reference.contrasts.get((arm.name, limit.measure.name)) or contrast(
+        other, arm, limit.measure, timeouts_s=timeouts_s, same_run=False
+    )
     return replace(
         case,
         n=min(len(arm), len(other)),
@@ -320,7 +327,7 @@ def _regression(
         reference=found.first,
         effect=found.worse,
         test=_turned(found.test, limit.measure),
-        problem="; ".join(problems) or found.problem,
+        problem="; ".join(reference.problems) or found.problem,
     )
 
 

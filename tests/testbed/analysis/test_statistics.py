@@ -113,10 +113,10 @@ def test_a_ratio_to_a_censored_figure_has_an_open_end() -> None:
     rng = np.random.default_rng(1)
     good = Sample.of(rng.lognormal(0, 0.2, 100))
     bad = Sample.of([40.0] * 100, [True] * 100)
-    worse = statistics.ratio(good, bad, MEDIAN, paired=False)
+    worse = statistics.pair(good, bad, MEDIAN, paired=False).ratio
     assert worse.censored and worse.high == math.inf and worse.low > 20
-    assert statistics.ratio(bad, good, MEDIAN, paired=False).low == 0.0
-    unknown = statistics.ratio(bad, bad, MEDIAN, paired=False)
+    assert statistics.pair(bad, good, MEDIAN, paired=False).ratio.low == 0.0
+    unknown = statistics.pair(bad, bad, MEDIAN, paired=False).ratio
     assert (unknown.low, unknown.high) == (0.0, math.inf)
 
 
@@ -143,7 +143,7 @@ def test_the_point_lies_within_its_interval(drawn: list[float], one: Statistic) 
 def test_a_scaled_arm_has_a_scaled_ratio(drawn: list[float], factor: float) -> None:
     first = Sample.of(drawn)
     second = Sample.of([value * factor for value in drawn])
-    found = statistics.ratio(first, second, MEDIAN, paired=True)
+    found = statistics.pair(first, second, MEDIAN, paired=True).ratio
     assert found.value == pytest.approx(factor)
     assert found.low == pytest.approx(factor) and found.high == pytest.approx(factor)
 
