@@ -14,7 +14,7 @@ from esp import keying
 from testbed.bench.source import read_yaml
 from testbed.errors import UsageError
 
-__all__ = ["Subscribers", "parse_secret", "read_secret_file", "read_subscribers"]
+__all__ = ["Subscribers", "parse_secret", "read_secret_file", "read_subscribers", "warn_if_shared"]
 
 _logger = logging.getLogger(__name__)
 
@@ -50,7 +50,8 @@ def parse_secret(text: str, *, where: str) -> bytes:
     return value
 
 
-def _warn_if_shared(path: Path) -> None:
+def warn_if_shared(path: Path) -> None:
+    """Log a warning when others than its owner can read a file of secrets."""
     try:
         mode = path.stat().st_mode
     except OSError:
@@ -73,7 +74,7 @@ def read_secret_file(path: Path) -> bytes:
         ) from error
     except UnicodeDecodeError:
         raise UsageError(f"secret file {path}: not UTF-8 text", hint=_MAKE_ONE) from None
-    _warn_if_shared(path)
+    warn_if_shared(path)
     return parse_secret(text, where=f"secret file {path}")
 
 
@@ -97,7 +98,7 @@ def read_subscribers(path: Path) -> Subscribers:
         UsageError: unreadable, no such mapping, a secret or address that is none; names the line.
     """
     source = read_yaml(path)
-    _warn_if_shared(path)
+    warn_if_shared(path)
     if not isinstance(source.data, dict) or not source.data:
         raise UsageError(
             f"{path}: a subscriber file maps each UE's identity to its secret",

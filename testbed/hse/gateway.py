@@ -178,7 +178,7 @@ class Gateway:
         self._counts.bytes_received[port] += len(data)
         try:
             return self._receivers[port](data, source, now)
-        except UnknownSpi as error:
+        except (UnknownSpi, Expired) as error:  # gone, or never there
             self._reject(port, error.reason)
             return self._unknown(data, source, now)
         except esp.RemoteError as error:

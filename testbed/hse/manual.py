@@ -21,6 +21,7 @@ import esp
 from esp import keying
 from esp.suites import check_manual_key
 from testbed.bench.model import Model
+from testbed.bench.secrets import warn_if_shared
 from testbed.bench.source import Location, YamlSource, read_yaml
 from testbed.errors import UsageError
 
@@ -105,6 +106,7 @@ def read_associations(path: Path, allows: Callable[[esp.Suite], bool]) -> Manual
             used here or not with a configured key; names the line, and never a key.
     """
     source = read_yaml(path)
+    warn_if_shared(path)
     try:
         file = _File.model_validate(source.data)
     except ValidationError as error:

@@ -281,12 +281,16 @@ def test_a_lifetime_in_seconds_ends_the_association_at_both_ends(tmp_path: Path)
     assert len(again) >= 2
 
 
-def test_an_association_that_ends_at_the_hse_first_is_replaced(tmp_path: Path) -> None:
-    hse = Hse(notices=True, lifetime=esp.Lifetime(hard_packets=3))
-    directory = run(tmp_path, hse, lambda index: None, recovery={"unanswered": 1}, messages=6)
+@pytest.mark.parametrize(("notices", "reason"), [(True, "unknown-at-hse"), (False, "unanswered")])
+def test_an_association_that_ends_at_the_hse_first_is_replaced(
+    tmp_path: Path, notices: bool, reason: str
+) -> None:
+    hse = Hse(notices=notices, lifetime=esp.Lifetime(hard_packets=3))
+    recovery = {"unanswered": 3 if notices else 1}
+    directory = run(tmp_path, hse, lambda index: None, recovery=recovery, messages=6)
     (_, *again), messages = records(directory)
     assert [one.outcome for one in messages] == [ANSWERED] * 3 + [LOST] + [ANSWERED] * 2
-    assert [one.reason for one in again] == ["unanswered"]
+    assert [one.reason for one in again] == [reason]
 
 
 def test_nothing_is_sent_over_an_ended_association(tmp_path: Path) -> None:
