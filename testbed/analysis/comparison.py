@@ -366,6 +366,10 @@ def _notes(first: Measurements, second: Measurements, changed: Collection[str]) 
     ]
     if unsaid:
         yield f"Not known of both, so not compared: {', '.join(unsaid)}."
+    for name in ("release_assistance", "answer_timeout_s", "traffic", "meter"):
+        one, other = getattr(first.conditions, name), getattr(second.conditions, name)
+        if one != other:
+            yield f"Differs as well: {name.replace('_', ' ')}, {one} and {other}."
     alone = [arm.name for arm in second.arms if first.arm(arm.name) is None]
     alone += [arm.name for arm in first.arms if second.arm(arm.name) is None]
     if alone:

@@ -8,6 +8,7 @@ Runners come in to write; analysis, metrics, report and command line to read. On
                       ``run_records``, what all share in ``record_fields``
 - ``journal``         the journal: one synced JSON object per line; the source of truth
 - ``parquet``         the messages as a flat table, made from the journal
+- ``baselines``       what is kept of a run so that later ones can be compared with it
 - ``files``           files that are written whole, or not at all
 - ``pcapng``          the capture format, and its writer
 - ``links``           from a captured frame to the IP packet in it

@@ -98,6 +98,12 @@ def test_what_cannot_be_changed_is_told() -> None:
         compare(measurements(1), measurements(2), changed=["weather"])
 
 
+def test_what_else_differs_is_a_note() -> None:
+    with_meter = MANIFEST | {"meter": {"model": "ppk2", "voltage_v": 3.3}}
+    found = compare(measurements(1), measurements(2, manifest=with_meter))
+    assert "Differs as well: meter, None and ppk2." in found.notes
+
+
 def test_runs_without_a_common_configuration_are_inconclusive() -> None:
     first = measurements(1, latencies_s={"esp-tunnel": 1.0})
     second = measurements(2, latencies_s={"rohc+esp-tunnel": 1.0})

@@ -59,6 +59,7 @@ def test_without_any_option_the_demo_runs_and_says_where_the_report_is(testbed: 
     assert {path.name for path in run.iterdir()} == {
         "manifest.json",
         "journal.jsonl",
+        "messages.parquet",
         "capture.pcapng",
         "esp_sa",
         "report.html",
