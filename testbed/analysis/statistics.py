@@ -48,6 +48,8 @@ __all__ = [
     "mean_variance",
     "merge_clusters",
     "pair",
+    "share_of",
+    "share_ratio",
     "wilson",
 ]
 
@@ -325,7 +327,7 @@ def pair(first: Sample, second: Sample, statistic: Statistic, *, paired: bool) -
         for sample, replicates, count in zip(samples, (one, other), counts, strict=True)
     ]
     if statistic.is_share:
-        ratio = _share_ratio(figures[0], figures[1])
+        ratio = share_ratio(figures[0], figures[1])
         return Pair(first=figures[0], second=figures[1], ratio=ratio, difference=None)
     with np.errstate(invalid="ignore", divide="ignore"):
         ratios = np.where((one == 0) & (other == 0), 1.0, other / one)
@@ -357,10 +359,14 @@ def pair(first: Sample, second: Sample, statistic: Statistic, *, paired: bool) -
     )
 
 
-def _share_ratio(first: Estimate, second: Estimate) -> Estimate:
+def share_ratio(first: Estimate, second: Estimate) -> Estimate:
     """The ratio of two shares, its limits from theirs (A. Donner and G. Y. Zou, 2012, "MOVER").
 
     A bootstrap would say that 20 of 20 against 20 of 20 is a ratio of 1 and nothing else.
+
+    Args:
+        first: the share in the denominator.
+        second: the share in the numerator.
     """
 
     def end(near: float, far: float, sign: float) -> float:
@@ -377,6 +383,17 @@ def _share_ratio(first: Estimate, second: Estimate) -> Estimate:
         n=first.n + second.n,
         clusters=min(first.clusters, second.clusters),
     )
+
+
+def share_of(value: float, n: int) -> Estimate:
+    """A share with Wilson's limits.
+
+    Args:
+        value: between 0 and 1.
+        n: independent messages.
+    """
+    low, high = wilson(value, n)
+    return Estimate(value=value, low=low, high=high, n=n, clusters=n)
 
 
 def mean_variance(scores: Floats, clusters: Ints) -> tuple[float, int]:

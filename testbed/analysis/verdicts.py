@@ -153,17 +153,6 @@ def needed_messages(n: int, effect: Estimate, limit: float, floor: float) -> int
     return int(math.ceil(needed / step) * step)
 
 
-def _needed_for_share(n: int, share: float, bound: float) -> int | None:
-    """How many messages would decide if the share stays as it is; None if it is the bound."""
-    needed = n
-    while share != bound and needed < 1_000_000:
-        needed += max(needed // 50, 1)
-        low, high = statistics.wilson(share, needed)
-        if low >= bound or high < bound:
-            return needed
-    return None
-
-
 def _logarithms(ratio: Estimate) -> Estimate:
     """A ratio on a logarithmic scale, where its interval is symmetrical."""
 
@@ -225,6 +214,23 @@ class _Case:
     test: Test | None = None
     problem: str | None = None
     judged: bool = True
+
+
+def _needed_for_share(case: _Case) -> int | None:
+    """How many messages would decide if shares stay as they are; None if that decides nothing."""
+    assert case.value is not None
+    limit, needed = case.limit, case.n
+    while needed < 1_000_000:
+        needed += max(needed // 50, 1)
+        found = statistics.share_of(case.value.value, needed)
+        bound = limit.bound
+        if limit.kind is LimitKind.REGRESSION:
+            assert case.reference is not None
+            reference = statistics.share_of(case.reference.value, needed)
+            found, bound = statistics.share_ratio(found, reference), 1 + limit.bound
+        if found.high <= bound or found.low > bound:
+            return needed
+    return None
 
 
 def judge(
@@ -404,8 +410,8 @@ def _judged(case: _Case, p_adjusted: float | None) -> Judgement:
     if grade is Grade.INCONCLUSIVE:
         if effect.clusters < MIN_CLUSTERS:
             needed = math.ceil(case.n * MIN_CLUSTERS / effect.clusters)
-        elif limit.measure.statistic is SHARE and limit.kind is not LimitKind.REGRESSION:
-            needed = _needed_for_share(case.n, effect.value, bound)
+        elif limit.measure.statistic is SHARE:
+            needed = _needed_for_share(case)
         else:
             needed = needed_messages(case.n, scaled, bound, floor)
     return replace(

@@ -206,6 +206,22 @@ def test_the_number_that_is_asked_for_decides_mostly() -> None:
     assert decided.count(Grade.PASS) >= 6
 
 
+@pytest.mark.parametrize(
+    ("described", "needed"),
+    [
+        ({"min": "95 %"}, 73),  # n / (n + 1.96**2) reaches .95
+        ({"regression": "5 %"}, 77),
+    ],
+)
+def test_the_number_for_a_share_is_that_of_its_own_limits(
+    described: dict[str, str], needed: int
+) -> None:
+    one = limit("delivery", **described, configuration="esp-tunnel")
+    found = only(measurements(2, messages=40), one, baseline=measurements(1, messages=40))
+    assert found.grade is Grade.INCONCLUSIVE
+    assert found.needed == pytest.approx(needed, abs=2)
+
+
 def test_a_number_is_not_named_where_nobody_knows() -> None:
     assert needed_messages(60, interval(1.0, 0.5, math.inf), 1.05, 0.01) is None
 
