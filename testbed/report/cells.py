@@ -27,6 +27,9 @@ _FACTORS = {
 }
 """Short headings of the factors."""
 
+_MANY_FACTORS = 3
+"""With so many columns of factors there is no room for the bytes of headers."""
+
 _KINDS = {"estimated": "estim.", "measured": "meas."}
 
 
@@ -58,7 +61,7 @@ def render_cells(summary: RunSummary, *, title: str, caption: str) -> Table:
         for name in _FACTORS
         if any(levels.get(row.cell, {}).get(name) is not None for row in summary.cells)
     ]
-    columns = _columns(summary)
+    columns = _columns(summary, wide=len(factors) < _MANY_FACTORS)
     table.add_column("per cell", vertical="bottom", no_wrap=True)
     for name in factors:
         table.add_column(_FACTORS[name], vertical="bottom", no_wrap=True)
@@ -82,7 +85,7 @@ def render_cells(summary: RunSummary, *, title: str, caption: str) -> Table:
 _Cell = Callable[[ConfigurationRow], str | Text]
 
 
-def _columns(summary: RunSummary) -> list[tuple[str, _Cell]]:
+def _columns(summary: RunSummary, *, wide: bool) -> list[tuple[str, _Cell]]:
     """The figures that have anything to say in this campaign."""
     rows = summary.cells
     columns: list[tuple[str, _Cell]] = [("n", lambda row: str(row.messages))]
@@ -91,9 +94,10 @@ def _columns(summary: RunSummary) -> list[tuple[str, _Cell]]:
     columns += [
         ("latency\nmedian", lambda row: figures.quantile(row.latency.median)),
         ("\n95 %", lambda row: figures.quantile(row.latency.p95)),
-        ("bytes up\nheaders", lambda row: _mean(row, row.uplink.header)),
-        ("\ntotal", lambda row: _mean(row, row.uplink.total)),
+        ("bytes\nup", lambda row: _mean(row, row.uplink.total)),
     ]
+    if wide:
+        columns.append(("of it\nheaders", lambda row: _mean(row, row.uplink.header)))
     kinds = figures.energy_kinds(rows)
     if kinds:
         columns.append((f"energy\n{_KINDS.get(kinds, kinds)}", _energy))

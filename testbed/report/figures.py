@@ -8,6 +8,7 @@ from testbed.results.records import FaultRecord, RunRecord
 
 __all__ = [
     "NOTHING",
+    "air",
     "away",
     "byte_count",
     "clock",
@@ -20,6 +21,9 @@ __all__ = [
     "saving",
     "seconds",
 ]
+
+_SHOWN_ARMS = 6
+"""So many configurations are named in a note."""
 
 NOTHING = "-"
 """What stands where there is nothing to show."""
@@ -126,3 +130,23 @@ def saving(found: RohcSaving) -> str:
 def energy_kinds(rows: tuple[ConfigurationRow, ...]) -> str:
     """``estimated``, ``measured``, or both where the shown rows differ; empty without energy."""
     return " / ".join(sorted({row.energy[0].kind for row in rows if row.energy}))
+
+
+def air(rows: tuple[ConfigurationRow, ...]) -> str | None:
+    """What is modelled of the air, as a sentence; None when nothing was sent."""
+    found = [(row.configuration, row.air) for row in rows if row.air is not None]
+    if not found:
+        return None
+    kept = byte_count(max(means.outer_continued_bytes for _, means in found))
+    anew = byte_count(max(means.outer_anew_bytes for _, means in found))
+    blocks = ", ".join(
+        f"{name} {' / '.join(byte_count(count) for count in means.blocks)}"
+        for name, means in found[:_SHOWN_ARMS]
+    )
+    if len(found) > _SHOWN_ARMS:
+        blocks += ", ..."
+    return (
+        f"Modelled: of the 28 bytes of outer IP and UDP header the network's own ROHC would leave "
+        f"{kept} on average where contexts live on, {anew} where each connection begins anew. "
+        f"NPUSCH blocks per uplink message at ECL 0 / 1 / 2: {blocks}."
+    )

@@ -134,6 +134,9 @@ def foot_notes(summary: RunSummary) -> Sequence[str]:
     notes.extend(figures.fault(fault) for fault in summary.faults[:SHOWN_FAULTS])
     if len(summary.faults) > SHOWN_FAULTS:
         notes.append(f"{len(summary.faults) - SHOWN_FAULTS} more faults are in the journal.")
+    air = figures.air(summary.rows)
+    if air is not None:
+        notes.append(air)
     notes.extend(summary.notes)
     return notes
 

@@ -141,3 +141,24 @@ def test_tunnels_hold_the_devices_packets_and_transport_mode_its_datagrams(
         only='esp && !ipv6 && udp.dstport == 5683 && frame.interface_name == "ue"',
     )
     assert len(inside) == 5
+
+
+def test_the_capture_of_a_killed_and_resumed_run_decrypts_in_both_sections(
+    tshark: str, tmp_path: Path
+) -> None:
+    directory = run(tmp_path, OWN, 6, ["esp-tunnel", "rohc+esp-tunnel"])
+    journal = directory / "journal.jsonl"
+    lines = journal.read_text(encoding="utf-8").splitlines(keepends=True)
+    journal.write_text("".join(lines[:5]), encoding="utf-8")  # run, session, three messages
+    subprocess.run(
+        [
+            *(sys.executable, "-c", "from testbed.cli import main; main()"),
+            *("run", "--resume", str(directory)),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    found = fields(tshark, directory, "esp.icv_good", "esp.icv_bad", "frame.section_number")
+    # Twelve messages with their answers, seen from both sides; then the nine that were left.
+    assert Counter(map(tuple, found)) == {("1", "0", "1"): 12 * 4, ("1", "0", "2"): 9 * 4}

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from types import MappingProxyType
@@ -175,3 +176,20 @@ def test_without_git_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / ".git").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path))
     assert source_commit(tmp_path) is None
+
+
+def test_a_resumed_run_keeps_the_facts_of_each_part() -> None:
+    first = start_manifest("r", config={"name": "a"}, seed=7, command=["one"], notes=("n",))
+    killed = replace(first, module={"revision": "R1"})
+    again = killed.resumed(start_manifest("r", config={"name": "a"}, seed=7, command=["two"]))
+    third = again.finished("interrupted").resumed(
+        start_manifest("r", config={"name": "a"}, seed=7, command=["three"], notes=("m",))
+    )
+    assert third.command == ("three",)
+    assert [part["command"] for part in third.earlier] == [["one"], ["two"]]
+    assert [part["status"] for part in third.earlier] == ["running", "interrupted"]
+    assert third.earlier[0]["module"] == {"revision": "R1"}
+    assert third.notes == ("n", "m")
+    assert all("config" not in part and "earlier" not in part for part in third.earlier)
+    path = Path("manifest.json")
+    assert Manifest.from_json(path, third.to_json()).earlier == third.earlier
