@@ -211,3 +211,12 @@ def test_a_shadow_depends_on_seed_and_time_alone() -> None:
 def test_shadowing_that_cannot_be_is_refused(change: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(change))):
         RadioSettings(**change)  # type: ignore[arg-type]
+
+
+def test_a_module_that_is_put_elsewhere_is_at_that_places_level() -> None:
+    air = channel(rsrp_dbm=-92.0)
+    assert air.signal(10.0).ecl == 0
+    air.stand(-117.0)
+    assert (air.signal(10.0).ecl, air.signal(10.0).rsrp_dbm) == (1, -117.0)
+    air.stand(-128.0)
+    assert air.signal(10.0).ecl == 2

@@ -281,3 +281,25 @@ def test_what_cannot_be_gone_on_with_is_said(
     lines = place.journal_path.read_bytes().splitlines(keepends=True)
     place.journal_path.write_bytes(b"".join([*lines, lines[-1]]))
     assert "does not hold the first messages of its plan" in refused("--resume", str(place.path))
+
+
+def test_a_secret_that_is_not_written_down_is_asked_for_again(
+    run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    secret = "a secret of the bench 0123456789"
+    described = {"matrix": ["esp-tunnel"], "traffic": {"messages": 3}, "time_scale": 200}
+    place = run(**described, hse={"secret": secret})
+    assert secret not in place.manifest_path.read_text()
+    cut(place, 1)
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "--resume", str(place.path)])
+    assert ended.value.code == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "does not hold the secret that the run was started with" in said
+    assert "--secret-file FILE" in said
+    file = tmp_path / "secret.txt"
+    file.write_text(secret, encoding="utf-8")
+    run("--resume", str(place.path), "--secret-file", str(file))
+    assert [message["planned"] for message in records(place)] == [0, 1, 2]
+    assert records(place, "run")[0]["time"] == "scaled"
+    assert secret not in place.journal_path.read_text() + place.manifest_path.read_text()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware_bridge.virtual import NetworkSettings, RadioSettings
+from firmware_bridge.virtual.radio import Channel
 from testbed.bench import Bench, validate_bench
+from testbed.campaign.execution import rsrp_of_level
 from testbed.campaign.payloads import load_payloads
 from testbed.campaign.plan import Plan, plan_campaign, plan_matrix
 from testbed.errors import UsageError
@@ -177,3 +181,36 @@ def test_the_digest_tells_other_messages_from_these() -> None:
     sized = load_payloads(bench(factors={"payload_bytes": [20]}))
     assert one.digest == again.digest
     assert len({one.digest, sized.digest, load_payloads(bench(seed=2)).digest}) == 3
+
+
+def test_captures_of_one_name_in_two_folders_are_a_mistake() -> None:
+    with pytest.raises(UsageError, match=r"2 cells are called 'none payload=day\.pcapng'"):
+        plan(factors={"payload": ["a/day.pcapng", "b/day.pcapng"]})
+
+
+def test_a_capture_is_named_and_excluded_by_its_files_name() -> None:
+    found = plan(
+        factors={"payload": ["some/where/day.pcapng", "meter"]},
+        exclude=[{"cells": {"payload": "day.pcapng", "security": "none"}, "reason": "test"}],
+    )
+    assert [cell.name for cell in found.cells] == [
+        "none payload=meter",
+        "esp-tunnel payload=day.pcapng",
+        "esp-tunnel payload=meter",
+    ]
+    assert found.cells[1].payload == "some/where/day.pcapng"
+
+
+# -- the levels of coverage ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("thresholds", [(-112.0, -122.0), (-100.0, -110.0), (-115.0, -130.0)])
+@pytest.mark.parametrize("variation_db", [0.0, 1.5, 4.0])
+def test_a_level_of_coverage_holds_through_the_usual_variation(
+    thresholds: tuple[float, float], variation_db: float
+) -> None:
+    radio = RadioSettings(ecl_thresholds_dbm=thresholds, rsrp_variation_db=variation_db)
+    for level in range(3):
+        standing = replace(radio, rsrp_dbm=rsrp_of_level(radio, level))
+        channel = Channel(standing, NetworkSettings(), 1, 0.0)
+        assert {channel.signal(10.0 * step).ecl for step in range(100)} == {level}
