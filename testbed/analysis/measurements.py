@@ -199,6 +199,8 @@ class Measurements:
     """Under what it was made."""
     arms: tuple[Arm, ...]
     """One per configuration or cell, in the order in which the run names them."""
+    missing: tuple[str, ...] = ()
+    """Arms that the run names and that have no message."""
     notes: tuple[str, ...] = ()
     """What was left out, and why."""
 
@@ -223,6 +225,7 @@ class Measurements:
             "name": self.name,
             "conditions": self.conditions.to_json(),
             "arms": [arm.to_json() for arm in self.arms],
+            "missing": list(self.missing),
             "notes": list(self.notes),
         }
 
@@ -237,6 +240,7 @@ class Measurements:
             name=str(record["name"]),
             conditions=Conditions.from_json(record["conditions"]),
             arms=tuple(Arm.from_json(arm) for arm in record["arms"]),
+            missing=tuple(str(arm) for arm in record["missing"]),
             notes=tuple(str(note) for note in record["notes"]),
         )
 
@@ -281,6 +285,7 @@ class Measurements:
             name=name,
             conditions=_conditions(run, manifest or {}),
             arms=tuple(columns[arm].arm(arm, cells.get(arm, {})) for arm in order),
+            missing=tuple(arm for arm in named if arm not in columns),
             notes=(f"{warm_up} messages of the warm-up are left out.",) if warm_up else (),
         )
 

@@ -272,9 +272,15 @@ class _Reference:
 
 def _cases(run: Measurements, limit: Limit, reference: _Reference | None) -> Iterable[_Case]:
     arms = [arm for arm in run.arms if limit.configuration in (None, arm.name, arm.configuration)]
-    if not arms and limit.configuration is not None:
-        problem = "the run has no message of it"
-        yield _Case(configuration=limit.configuration, limit=limit, problem=problem)
+    silent = [
+        name
+        for name in run.missing
+        if name != limit.against and limit.configuration in (None, name, name.split(" ")[0])
+    ]
+    if not arms and not silent:
+        silent = [limit.configuration or run.name]
+    for name in silent:
+        yield _Case(configuration=name, limit=limit, problem="the run has no message of it")
     for arm in arms:
         if limit.against in (arm.name, arm.configuration):
             continue
@@ -320,8 +326,7 @@ def _regression(run: Measurements, arm: Arm, limit: Limit, reference: _Reference
     baseline = reference.baseline
     other = baseline.arm(arm.name)
     if other is None:
-        problem = f"{baseline.name} has no message of it"
-        return replace(case, problem=problem, judged=False)
+        return replace(case, problem=f"{baseline.name} has no message of it")
     timeouts_s = (baseline.conditions.answer_timeout_s, run.conditions.answer_timeout_s)
     found = reference.contrasts.get((arm.name, limit.measure.name)) or contrast(
         other, arm, limit.measure, timeouts_s=timeouts_s, same_run=False

@@ -109,6 +109,7 @@ def test_runs_without_a_common_configuration_are_inconclusive() -> None:
     second = measurements(2, latencies_s={"rohc+esp-tunnel": 1.0})
     found = compare(first, second)
     assert found.obstacles == ("the two have no configuration in common",)
+    assert found.grade is Grade.INCONCLUSIVE
     assert any("In one of the two only" in note for note in found.notes)
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from benchmarks import aa
 from testbed.analysis.limits import Limit, LimitsDescription
+from testbed.analysis.measurements import Measurements
 from testbed.analysis.measures import MEDIAN
 from testbed.analysis.significance import Test
 from testbed.analysis.statistics import Estimate, Sample, estimate
@@ -26,7 +27,7 @@ from testbed.analysis.verdicts import (
     overall,
     precise_enough,
 )
-from tests.testbed.analysis.journals import measurements
+from tests.testbed.analysis.journals import journal, measurements
 
 
 def interval(value: float, low: float, high: float, clusters: int = 100) -> Estimate:
@@ -143,6 +144,27 @@ def test_a_limit_without_a_configuration_is_for_each() -> None:
 def test_a_configuration_without_a_message_is_inconclusive() -> None:
     found = only(measurements(), limit("latency_p95", max="12 s", configuration="none"))
     assert (found.grade, found.reason) == (Grade.INCONCLUSIVE, "the run has no message of it")
+
+
+def test_a_configuration_that_never_sent_is_not_forgotten() -> None:
+    records = [record for record in journal(messages=60) if record.get("compression") != "rohc"]
+    run = Measurements.of(records, name="run")
+    found = judge(run, [limit("latency_p95", max="12 s")])
+    assert [(one.configuration, one.grade) for one in found] == [
+        ("rohc+esp-tunnel", Grade.INCONCLUSIVE),
+        ("esp-tunnel", Grade.PASS),
+    ]
+    nothing = Measurements.of([{"kind": "run"}], name="run")
+    assert only(nothing, limit("latency_p95", max="12 s")).grade is Grade.INCONCLUSIVE
+
+
+def test_a_regression_that_the_baseline_knows_nothing_of_is_inconclusive() -> None:
+    baseline = measurements(1, latencies_s={"esp-tunnel": 1.0})
+    found = judge(measurements(2), [limit("delivery", regression="40 %")], baseline=baseline)
+    assert [(one.grade, one.reason) for one in found][1] == (
+        Grade.INCONCLUSIVE,
+        "run has no message of it",
+    )
 
 
 def test_a_regression_without_a_baseline_is_not_judged_and_says_so() -> None:
