@@ -101,6 +101,7 @@ class _Reading:
         self._cells: dict[str, Tally] = {}
         self._flows: defaultdict[str, SocketFlow] = defaultdict(SocketFlow)
         self._faults: list[FaultRecord] = []
+        self._resumed = 0
 
     def add(self, record: Record) -> None:
         """Take the next record."""
@@ -126,6 +127,7 @@ class _Reading:
             case RunRecord():
                 self._begin(record)
             case ResumedRecord():
+                self._resumed = record.part
                 self._end = None
                 self._flows.clear()  # new sockets: new flows
             case EndRecord():
@@ -166,7 +168,7 @@ class _Reading:
             status=(RunStatus.COMPLETE if complete else RunStatus.INTERRUPTED).value,
             rows=rows,
             rohc_saving=_rohc_saving(rows),
-            notes=(*notes, *_notes(rows, run, end, torn)),
+            notes=(*notes, *_notes(rows, run, end, torn, self._resumed)),
             run=run,
             faults=tuple(self._faults),
             cells=tuple(tally.row() for tally in self._cells.values()),
@@ -192,7 +194,11 @@ def _in_order(tallies: Mapping[str, Tally], names: Sequence[str]) -> list[Tally]
 
 
 def _notes(
-    rows: Sequence[ConfigurationRow], run: RunRecord, end: EndRecord | None, torn: bool
+    rows: Sequence[ConfigurationRow],
+    run: RunRecord,
+    end: EndRecord | None,
+    torn: bool,
+    resumed: int,
 ) -> Iterable[str]:
     messages = sum(row.messages + row.warm_up for row in rows)
     planned = run.messages * len(run.cells or run.configurations)
@@ -203,6 +209,9 @@ def _notes(
         yield f"The run was interrupted after {progress}."
     elif end.stopped is not None:
         yield f"The campaign ended after {progress}: {_STOPPED.get(end.stopped, end.stopped)}."
+    if resumed:
+        times = "once" if resumed == 1 else f"{resumed} times"
+        yield f"The run was interrupted and resumed {times}, each time with new sessions."
     warm_up = sum(row.warm_up for row in rows)
     if warm_up:
         yield f"{warm_up} messages only warmed their cells up: they are in no figure."

@@ -94,6 +94,7 @@ class Ledger:
         """Take in what the parts before have written."""
         for record in records:
             self._count(record)
+            self._progress.record(record)
 
     def begin(self, journal: JournalWriter) -> None:
         """Write to this journal from now on; the run's clock goes on from where it stood."""

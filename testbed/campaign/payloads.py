@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from testbed.bench import Bench
 from testbed.campaign.plan import Cell, Plan, plan_campaign, plan_matrix
@@ -32,6 +33,8 @@ class Payloads:
     """Where the messages come from, for journal and report."""
     sources: Mapping[tuple[str | None, int | None], Sequence[Message]] = field(repr=False)
     """The messages of each source at each size."""
+    settings: str = ""
+    """What tells the settings that the messages are sent with from others."""
     notes: tuple[str, ...] = ()
     """What a person should know about the sources."""
 
@@ -42,6 +45,7 @@ class Payloads:
             plan=plan_matrix(bench, len(messages)),
             description=description,
             sources={(None, None): messages},
+            settings=_settings(bench),
         )
 
     def message(self, cell: Cell, index: int) -> Message:
@@ -61,8 +65,8 @@ class Payloads:
 
     @property
     def digest(self) -> str:
-        """What tells this plan with its messages from another one: 16 hexadecimal digits."""
-        total = hashlib.sha256(self.plan.digest.encode())
+        """What tells the plan, its messages and settings from others: 16 hexadecimal digits."""
+        total = hashlib.sha256((self.plan.digest + self.settings).encode())
         for (source, size), messages in self.sources.items():
             total.update(f"{source}/{size}/{len(messages)}".encode())
             for message in messages:
@@ -102,8 +106,23 @@ def load_payloads(bench: Bench) -> Payloads:
         plan=plan,
         description=", ".join(traffic.description for traffic in found.values()),
         sources=sources,
+        settings=_settings(bench),
         notes=tuple(notes),
     )
+
+
+def _settings(bench: Bench) -> str:
+    """All of a description that figures depend on; where things are does not count."""
+    where: dict[str, Any] = {
+        "hse": True,
+        "time": True,
+        "time_scale": True,
+        "recovery": True,
+        "traffic": {"capture"},
+        "module": {"port", "baudrate", "attach_timeout_s"},
+        "campaign": {"limits": True, "budget": True, "factors": {"payload"}},
+    }
+    return bench.model_dump_json(exclude=where)
 
 
 def _bench_traffic(bench: Bench, generated: int) -> Traffic:

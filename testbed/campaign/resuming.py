@@ -26,8 +26,9 @@ from testbed.results import (
     RunStatus,
 )
 from testbed.results.manifest import REDACTED
+from testbed.traffic import PROFILES
 
-__all__ = ["check_resumable", "interrupted_bench", "open_interrupted"]
+__all__ = ["check_resumable", "interrupted_bench", "open_interrupted", "written_description"]
 
 
 def open_interrupted(path: Path) -> tuple[RunDirectory, bool]:
@@ -46,8 +47,23 @@ def open_interrupted(path: Path) -> tuple[RunDirectory, bool]:
     try:
         next(iter(JournalReader(run.journal_path)))
     except JournalMissing:
+        run.journal_path.unlink(missing_ok=True)  # torn before its first record was whole
         return run, False
     return run, True
+
+
+def written_description(bench: Bench) -> dict[str, Any]:
+    """A description as a manifest holds it: with paths that hold wherever it is read again."""
+    config = bench.model_dump(mode="json")
+    for section, name in (("traffic", "capture"), ("hse", "secret_file")):
+        if config[section][name] is not None:
+            config[section][name] = str(Path(config[section][name]).absolute())
+    if bench.campaign is not None:
+        config["campaign"]["factors"]["payload"] = [
+            name if name in PROFILES else str(Path(name).absolute())
+            for name in bench.campaign.factors.payload
+        ]
+    return config
 
 
 def interrupted_bench(

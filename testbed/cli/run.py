@@ -30,7 +30,12 @@ from testbed.bench.timing import TEST_KEYS_NOTE
 from testbed.campaign import Payloads, load_payloads, run_bench
 from testbed.campaign import Progress as RunProgress
 from testbed.campaign.ledger import ModulePhase
-from testbed.campaign.resuming import check_resumable, interrupted_bench, open_interrupted
+from testbed.campaign.resuming import (
+    check_resumable,
+    interrupted_bench,
+    open_interrupted,
+    written_description,
+)
 from testbed.cli.shared import INTERRUPTED, app, print_json, show_warning, stderr, stdout
 from testbed.cli.verdict import (
     BaselineOption,
@@ -255,7 +260,7 @@ def _run(
         notes.append(TEST_KEYS_NOTE)
     manifest = start_manifest(
         directory.name,
-        config=bench.model_dump(mode="json"),
+        config=written_description(bench),
         seed=bench.seed,
         time_kind=timing.kind,
         time_scale=timing.scale,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ import pytest
 import yaml
 
 from testbed.cli import main
+from testbed.metrics import RunMetrics
 from testbed.results import JournalReader, RunDirectory
 from testbed.results.capture_reader import CaptureReader
+
+SAMPLE = Path(__file__).parents[2] / "data" / "traffic" / "thermostat.pcapng"
 
 Run = Callable[..., RunDirectory]
 
@@ -264,6 +268,60 @@ def test_a_resumed_campaign_counts_what_was_spent_before(run: Run) -> None:
     assert records(place, "end")[-1]["counts"]["messages_answered"] == 9
 
 
+def test_a_run_that_was_killed_before_its_first_record_begins_anew(run: Run) -> None:
+    place = run("-n", "2", "-c", "none")
+    for path in place.path.iterdir():
+        if path != place.manifest_path:
+            path.unlink()
+    place.journal_path.write_text('{"kind":"run","sche', encoding="utf-8")
+    run("--resume", str(place.path))
+    assert [message["planned"] for message in records(place)] == [0, 1]
+    assert not records(place, "resumed")
+
+
+def test_metrics_of_a_resumed_run_hold_what_was_before(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = run(**small(blocks=2))
+    cut(place, 5)
+    made: list[RunMetrics] = []
+
+    def keep(name: str) -> RunMetrics:
+        made.append(RunMetrics(name))
+        return made[0]
+
+    monkeypatch.setattr("testbed.cli.run.RunMetrics", keep)
+    run("--resume", str(place.path))
+    (sample,) = (
+        sample
+        for family in made[0].collect()
+        for sample in family.samples
+        if sample.name == "testbed_run_complete"
+    )
+    assert (sample.value, sample.labels["module"]) == (1.0, "bc66")
+    answered = sum(
+        sample.value
+        for family in made[0].collect()
+        for sample in family.samples
+        if sample.name == "testbed_messages_total"
+    )
+    assert answered == 8
+
+
+def test_a_resumed_run_finds_its_capture_from_any_folder(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shutil.copy(SAMPLE, tmp_path / "day.pcapng")
+    place = run("--traffic", "day.pcapng", "-n", "3", "-c", "none")
+    cut(place, 1)
+    (tmp_path / "elsewhere").mkdir()
+    path = place.path.absolute()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    run("--resume", str(path))
+    again = RunDirectory.open(path)
+    assert [message["planned"] for message in records(again)] == [0, 1, 2]
+
+
 def test_what_cannot_be_gone_on_with_is_said(
     run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -276,7 +334,8 @@ def test_what_cannot_be_gone_on_with_is_said(
     place = run(**small(blocks=2))
     assert "is complete: there is nothing to go on with" in refused("--resume", str(place.path))
     cut(place, 3)
-    assert "was begun with another plan" in refused("--resume", str(place.path), "--seed", "7")
+    for other in (("--seed", "7"), ("--rohc-mode", "U"), ("-c", "none")):
+        assert "was begun with another plan" in refused("--resume", str(place.path), *other)
     assert "is not the directory of a run" in refused("--resume", str(tmp_path))
     lines = place.journal_path.read_bytes().splitlines(keepends=True)
     place.journal_path.write_bytes(b"".join([*lines, lines[-1]]))
