@@ -39,10 +39,10 @@ class Session:
     soft: bool = False
     """Whether it has reached its soft lifetime."""
     highest: int = -1
+    """The newest number, which says where the peer is."""
     segment_bytes: int = 0
     """The largest ROHC segment that came from this UE: its module takes no larger ones, so that
     answers go in such segments, too. 0 before there was one."""
-    """The newest number, which says where the peer is."""
 
 
 class Accepted(NamedTuple):
