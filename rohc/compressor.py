@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from rohc import framing
 from rohc.channel import Channel, Mode, Profile, mode_of
-from rohc.compression.acknowledge import RELIABLE_WIDTH, apply, set_width
+from rohc.compression.acknowledge import apply
+from rohc.compression.choose import ONLY_SN, encode
 from rohc.compression.classify import Classifier
 from rohc.compression.context import CompressorContext
-from rohc.compression.encode import (
-    Encoded,
-    commit,
-    encode_ir,
-    encode_ir_dyn,
-    encode_plain,
-)
-from rohc.compression.encode_rtp import encode_rtp
+from rohc.compression.encode import Encoded
 from rohc.compression.hot import leave, prepare, refresh_due
-from rohc.compression.observe import leap_of, observe
 from rohc.compression.settings import Settings
 from rohc.compression.steady import Steady
 from rohc.encoding.crc import CRC8
-from rohc.encoding.ip_id import offset_of
 from rohc.errors import MalformedPacket, RohcUsageError, UnsupportedProfile
 from rohc.feedback import Feedback, next_element, read_feedback
-from rohc.formats.base import CCE, CCE_NAMES
-from rohc.headers.chain import Headers, Transport
-from rohc.headers.checksum import noted, right_in
 from rohc.profiles.spec import Spec
 from rohc.segments import segments_of
 
@@ -39,7 +27,6 @@ _BEFORE_STEADY = frozenset(("UO-0", "IR", "IR-DYN"))
 """Packet types behind which nothing is left to tell when no counter says so."""
 _REJECTED_MAX = 64
 """How many flows that the peer rejected are remembered."""
-_ONLY_SN = "only the sequence number is new"
 
 
 class Choice(NamedTuple):
@@ -161,7 +148,7 @@ class Compressor:
         profile = 0 if context.spec is None else int(context.spec.number)
         if self._last_steady is not None:
             header_bytes = self._last_steady.header_bytes
-            return Choice("UO-0", context.cid, profile, header_bytes, _ONLY_SN)
+            return Choice("UO-0", context.cid, profile, header_bytes, ONLY_SN)
         return Choice(
             self._last_type, context.cid, profile, self._last_header_bytes, self._last_why
         )
@@ -300,139 +287,22 @@ class Compressor:
             context = self._new_flow(key, spec)
             why = "first packet of a flow"
         context.last_used = self._packets
-        encoded, why = self._encode(context, spec, headers, packet, now, why)
+        encoded, why = encode(
+            context,
+            spec,
+            headers,
+            packet,
+            now,
+            why,
+            self.settings,
+            large=self._large,
+            clocked=self._clock_resolution_ms > 0,
+        )
         if encoded.name in _BEFORE_STEADY and prepare(
             context, spec, headers, packet, self.settings, self._large
         ):
             self._steady[context.steady_key] = context
         return self._framed(context, encoded, packet[headers.size :], why)
-
-    def _encode(
-        self,
-        context: CompressorContext,
-        spec: Spec,
-        headers: Headers,
-        packet: bytes,
-        now: float | None,
-        why: str,
-    ) -> tuple[Encoded, str]:
-        settings = self.settings
-        last = context.headers
-        context.now = now
-        if context.steady is not None and last is not None:
-            leave(context, last, settings)
-        if last is None:
-            self._start(context, spec, headers)
-        else:
-            if spec.own_sn:
-                headers.sn = (last.sn + 1) & 0xFFFF
-            else:
-                headers.sn = headers.sequence
-                context.leap = leap_of(headers.sn, last.sn, spec.sn_mask)
-            timed = self._clock_resolution_ms > 0 and context.mode != Mode.UNIDIRECTIONAL
-            time_stride = settings.time_stride_ms if timed else 0
-            why = observe(context, spec, headers, last, settings, time_stride)
-        context.quiet -= context.quiet > 0
-        news = bool(why) or context.news_sn < 0
-        refresh = refresh_due(context, now, self.settings)
-        if headers.checksum_present and not headers.checksum:
-            # An IR or IR-DYN packet with a zero checksum would say that none is in use.
-            refresh = ""
-        context.since_ir += 1
-        context.since_fo += 1
-        looks_wrong = not spec.own_sn and _looks_wrong(context, headers, packet)
-        headers.explicit_stride = context.reused or context.stride_left > 0
-        encoded: Encoded | None = None
-        if context.ir_left or refresh == "IR":
-            encoded = encode_ir(context, spec, headers, self._large)
-            why = why or ("refresh" if refresh else "static part repeated")
-        elif not (context.dyn_left or refresh or looks_wrong):
-            encoded = self._compressed_header(context, spec, headers, packet[: headers.size])
-            why = why or _ONLY_SN
-        if encoded is None:
-            encoded = encode_ir_dyn(context, spec, headers, self._large)
-            why = why or ("refresh" if refresh else "dynamic part repeated")
-        if encoded.name in ("IR", "IR-DYN"):
-            context.since_fo = 1
-            context.fo_at = context.fo_at if now is None else now
-            if encoded.name == "IR":
-                context.since_ir = 1
-                context.ir_at = context.ir_at if now is None else now
-            if spec.transport == Transport.UDP and headers.checksum_present != bool(
-                headers.checksum
-            ):
-                # RFC 3095 section 5.7: the packet itself has just said so.
-                headers.checksum_present = bool(headers.checksum)
-                context.dyn_left = max(context.dyn_left, settings.optimistic_repeats)
-                news = True
-            if spec.transport == Transport.UDP_LITE:
-                news = self._coverage_told(context, headers) or news
-        context.sent += 1
-        if (
-            context.transition_pending
-            and context.transition_sn < 0
-            and (encoded.name.endswith("EXT-3") or (spec.has_rtp and encoded.name[:2] == "IR"))
-        ):
-            context.transition_sn = headers.sn
-        if news:
-            context.news_sn = headers.sn
-            context.news_at = context.sent
-        commit(context, spec, headers, encoded)
-        return encoded, why
-
-    def _coverage_told(self, context: CompressorContext, headers: Headers) -> bool:
-        """RFC 4019 section 5.2.2: what an IR or IR-DYN packet says about the coverage field."""
-        length = headers.payload_octets + headers.transport_octets
-        cfi = headers.coverage == length
-        cfp = headers.cfp or not cfi
-        kept = headers.coverage
-        told = (headers.cfp, headers.cfi, headers.coverage_kept) == (cfp, cfi, kept)
-        pending = bool(headers.cce) or context.cce_left > 0
-        headers.cfp, headers.cfi, headers.coverage_kept = cfp, cfi, kept
-        headers.cce = 0
-        if (told or (cfi and not cfp)) and not pending:
-            return False
-        # A peer that misses this packet, or had not heard of the last change, must be told again.
-        context.coverage_run = 0
-        context.cce = 2 if cfp else 3
-        context.cce_left = self.settings.optimistic_repeats + 1
-        # This packet, not counted yet, does not tell; the next one does.
-        context.cce_at = context.sent + 2
-        return True
-
-    def _compressed_header(
-        self, context: CompressorContext, spec: Spec, headers: Headers, raw: bytes
-    ) -> Encoded | None:
-        """A packet of type 0, 1 or 2, if one of them is enough."""
-        sequential = context.sequential_levels(headers)
-        offsets = [
-            offset_of(level.identification, headers.sn, bool(level.nbo))
-            for level in (headers.levels[place] for place in sequential)
-        ]
-        encode = encode_rtp if spec.has_rtp else encode_plain
-        encoded = encode(context, spec, headers, raw, sequential, offsets)
-        if encoded is not None and headers.cce:
-            outer = CCE.pack(headers.cce >> 1, headers.cce & 1)
-            name = f"{encoded.name}-{CCE_NAMES[headers.cce]}"
-            return Encoded(name, outer + encoded.octets)
-        return encoded
-
-    def _start(self, context: CompressorContext, spec: Spec, headers: Headers) -> None:
-        repeats = self.settings.optimistic_repeats
-        context.start(headers, repeats, repeats)
-        context.always_long_crc = self.settings.reordering_expected
-        if context.mode == Mode.RELIABLE:
-            set_width(context, RELIABLE_WIDTH)
-        headers.checksum_present = headers.checksum != 0
-        headers.cfi = headers.coverage == headers.payload_octets + headers.transport_octets
-        headers.cfp = not headers.cfi
-        headers.coverage_kept = headers.coverage
-        if spec.own_sn:
-            first = self.settings.first_sn
-            headers.sn = random.randrange(0x10000) if first is None else first
-            context.sn_floor = headers.sn
-        else:
-            headers.sn = headers.sequence
 
     # Profile 0x0000 -----------------------------------------------------------------------
 
@@ -505,21 +375,6 @@ class Compressor:
         context.steady = None
         if self._steady.get(context.steady_key) is context:
             del self._steady[context.steady_key]
-
-
-def _looks_wrong(context: CompressorContext, headers: Headers, packet: bytes) -> bool:
-    """Whether a peer would take a packet whose source's own SN is not the next for another one.
-
-    One that goes back, or repeats an SN, looks as if it came late, and would be restored from older
-    headers. One behind a gap looks wrongly restored if its UDP checksum is wrong where others were
-    right. An IR-DYN packet leaves no doubt.
-    """
-    size = headers.size
-    right = right_in(headers, packet[:size], packet[size:])
-    trusted = context.checksum_record > 0
-    if right is not None:
-        context.checksum_record = noted(context.checksum_record, right)
-    return context.leap < 1 or (context.leap > 1 and trusted and right is False)
 
 
 def _last_used(context: CompressorContext) -> int:

@@ -7,26 +7,21 @@ from typing import NamedTuple
 from rohc import framing
 from rohc.channel import Channel, Mode, Profile, mode_of
 from rohc.decompression.clock import Clock
-from rohc.decompression.context import (
-    SEEN_PACKETS,
-    DecompressorContext,
-    State,
-    Transition,
+from rohc.decompression.context import DecompressorContext, State, Transition
+from rohc.decompression.hot import look_at_checksum, prepare
+from rohc.decompression.initial import (
+    Initial,
+    ahead_by,
+    behind_by,
+    read_ir,
+    read_ir_dyn,
+    verify_crc8,
 )
-from rohc.decompression.initial import Initial, read_ir, read_ir_dyn, verify_crc8
 from rohc.decompression.policy import Policy, differs
-from rohc.decompression.received import Received, take_apart
-from rohc.decompression.reconstruct import Candidate, moved_by_sn
-from rohc.decompression.repair import (
-    TRIAL_PACKETS,
-    Finding,
-    decisive,
-    find,
-    find_by_trial,
-    find_reliably,
-    trial_is_ambiguous,
-)
-from rohc.decompression.steady import CHECK_INTERVAL, Steady, Steady4, Steady6
+from rohc.decompression.received import take_apart
+from rohc.decompression.reconstruct import moved_by_sn
+from rohc.decompression.repair import Finding, decisive, find, find_reliably
+from rohc.decompression.trial import begin_trial, on_trial
 from rohc.errors import (
     CrcFailure,
     MalformedPacket,
@@ -38,18 +33,13 @@ from rohc.errors import (
 from rohc.feedback import write_feedback_1
 from rohc.formats.base import CCE_NAMES
 from rohc.headers.build import build_headers
-from rohc.headers.chain import Headers, Transport
-from rohc.headers.checksum import HELD_COST, noted, right_in, right_in_packet
+from rohc.headers.chain import Transport
+from rohc.headers.checksum import HELD_COST, noted, right_in
 from rohc.profiles.registry import spec_of
 from rohc.profiles.spec import Spec
 from rohc.segments import Reassembly, is_segment
 
 __all__ = ["Decompressed", "Decompressor"]
-
-DOUBT_PACKETS = 2
-"""How many packets with a short CRC are held back after a failure until the next one confirms."""
-TRIAL_FAILURES_MAX = 2
-"""From this many consecutive failures on no new repair is tried; an update must come."""
 
 
 class Decompressed(NamedTuple):
@@ -196,19 +186,9 @@ class Decompressor:
         if now is not None:
             steady.arrived_at = now
         if steady.packets >= steady.check_at:
-            self._look_at_checksum(context, steady, packet)
+            look_at_checksum(context, steady, packet)
         header_bytes = at + steady.tail_octets
         return Decompressed(packet, b"", b"", "UO-0", cid, 2, header_bytes)
-
-    def _look_at_checksum(
-        self, context: DecompressorContext, steady: Steady, packet: bytes
-    ) -> None:
-        """Keep the record of the flow's UDP checksums on the hot path, now and then."""
-        right = right_in_packet(packet)
-        if right is not None:
-            context.checksum_record = noted(context.checksum_record, right)
-        settled = right is None or context.trusts_checksum or context.checksum_record < 0
-        steady.check_at = steady.packets + (CHECK_INTERVAL if settled else 1)
 
     def _decompress_header(
         self, framed: bytes, received: bytes, now: float | None, late_by: int | None
@@ -287,7 +267,7 @@ class Decompressor:
                 error.feedback = self._policy.failed(context, update=True)
             raise
         self._unsupported.discard(cid)
-        late = self._late_initial(context, spec, initial) if same else 0
+        late = behind_by(context, spec, initial) if same else 0
         if context is not None and late:
             return self._late_result(context, initial, body, octets, received, "IR", late)
         if context is None or not same:
@@ -325,7 +305,7 @@ class Decompressor:
             error = NoContext(f"the static context of CID {cid} is lost", cid=cid)
             error.feedback = self._policy.failed(context, update=False)
             raise error
-        late = self._late_initial(context, spec, initial) if context.spec is spec else 0
+        late = behind_by(context, spec, initial) if context.spec is spec else 0
         if late:
             return self._late_result(context, initial, body, octets, received, "IR-DYN", late)
         if context.spec is not spec:
@@ -350,23 +330,6 @@ class Decompressor:
             context.state = State.STATIC_CONTEXT
             context.suspended = True
 
-    def _late_initial(
-        self, context: DecompressorContext | None, spec: Spec, initial: Initial
-    ) -> int:
-        """How far behind the newest packet an IR or IR-DYN packet is, 0 when it is not late."""
-        if context is None or context.headers is None or not initial.dynamic:
-            return 0
-        if not spec.own_sn:
-            # The source's own numbers may go back; then this is no late packet.
-            return 0
-        if context.state != State.FULL_CONTEXT or context.failures:
-            return 0
-        behind = (context.headers.sn - initial.headers.sn) & spec.sn_mask
-        if not context.is_missing(behind):
-            return 0
-        static = spec.write_static_chain(initial.headers)
-        return behind if static == spec.write_static_chain(context.headers) else 0
-
     def _late_result(
         self,
         context: DecompressorContext,
@@ -383,17 +346,6 @@ class Decompressor:
         packet = build_headers(initial.headers, len(payload)) + payload
         number = 0 if context.spec is None else int(context.spec.number)
         return Decompressed(packet, b"", received, name, context.cid, number, initial.at + octets)
-
-    def _ahead(self, context: DecompressorContext, headers: Headers) -> int:
-        """How many SNs an IR or IR-DYN packet is in front, 0 when it begins another flow."""
-        old, spec = context.headers, context.spec
-        if old is None or spec is None or context.state != State.FULL_CONTEXT:
-            return 0
-        if len(old.levels) != len(headers.levels):
-            return 0
-        if spec.write_static_chain(old) != spec.write_static_chain(headers):
-            return 0
-        return (headers.sn - old.sn) & spec.sn_mask
 
     def _initialised(
         self,
@@ -414,14 +366,14 @@ class Decompressor:
         changed = context.failures > 0 or differs(context.headers, headers)
         if changed:
             context.repeated = 0
-        context.begin(headers, self._ahead(context, headers))
+        context.begin(headers, ahead_by(context, headers))
         context.suspended = False
         right = right_in(headers, raw, payload)
         if right is not None:
             context.checksum_record = noted(context.checksum_record, right)
         context.lists = initial.lists
         if context.spec is not None and name == "IR-DYN":
-            self._prepare_steady(context, context.spec, raw)
+            prepare(context, context.spec, raw)
         signalled = initial.mode if initial.mode else -1
         feedback = self._policy.verified(context, name, changed, signalled, 16)
         number = 0 if context.spec is None else int(context.spec.number)
@@ -475,7 +427,7 @@ class Decompressor:
         elif context.trial is None:
             finding = find(context, spec, headers, fields, body, late_by)
         if finding is None:
-            finding = self._on_trial(context, spec, headers, fields, body, now)
+            finding = on_trial(context, spec, headers, fields, body, self._clock, now)
         if finding is None and under_way and context.trial is not None:
             raise CrcFailure(f"{fields.name} is held back until a repair is confirmed", cid=cid)
         if finding is None or finding.doubtful:
@@ -500,7 +452,7 @@ class Decompressor:
             pass
         elif finding.ahead > 0:
             if context.failures and fields.kind < 2 and context.trial is None and not proven:
-                self._begin_trial(context, candidate)
+                begin_trial(context, candidate)
                 error = CrcFailure(f"{fields.name} is held back after a failure", cid=cid)
                 raise error
             changed = context.failures > 0 or differs(headers, candidate.updated)
@@ -513,7 +465,7 @@ class Decompressor:
             if fields.lists is not None:
                 context.lists = fields.lists
             if fields.kind == 0:
-                self._prepare_steady(context, spec, candidate.raw)
+                prepare(context, spec, candidate.raw)
         else:
             context.accept_late(-finding.ahead)
             if not spec.own_sn:
@@ -537,61 +489,3 @@ class Decompressor:
             int(spec.number),
             candidate.at + octets,
         )
-
-    def _on_trial(
-        self,
-        context: DecompressorContext,
-        spec: Spec,
-        headers: Headers,
-        fields: Received,
-        body: bytes,
-        now: float | None,
-    ) -> Finding | None:
-        """Repair of the context (RFC 3095 sections 5.3.2.2.4 and 5.3.2.2.5)."""
-        if context.mode == Mode.RELIABLE:
-            return None
-        if context.trial is None and context.failures >= TRIAL_FAILURES_MAX:
-            return None
-        wrap_likely = self._clock.wrap_likely(context.cid, now, fields.bits["SN"])
-        candidate = find_by_trial(context, spec, headers, fields, body, wrap_likely)
-        if candidate is None:
-            context.trial = None
-            context.trial_packets = 0
-            context.trial_ambiguous = False
-            return None
-        if context.trial is None:
-            context.trial_ambiguous = not wrap_likely
-        if trial_is_ambiguous(context, spec, fields, body, candidate):
-            context.trial = candidate.updated
-            return None
-        if candidate.checksum_right and decisive(context, spec):
-            return Finding(candidate, SEEN_PACKETS)
-        context.trial = candidate.updated
-        context.trial_packets += 1
-        if context.trial_packets >= TRIAL_PACKETS or fields.kind == 2:
-            return Finding(candidate, SEEN_PACKETS)
-        return None
-
-    def _begin_trial(self, context: DecompressorContext, candidate: Candidate) -> None:
-        """Let the next packet confirm one that a short CRC verified after a failure."""
-        context.trial = candidate.updated
-        context.trial_packets = TRIAL_PACKETS - DOUBT_PACKETS
-        context.trial_ambiguous = True
-
-    def _prepare_steady(self, context: DecompressorContext, spec: Spec, raw: bytes) -> None:
-        """Let the next packets of a settled UDP flow take the hot path."""
-        headers = context.headers
-        if (
-            headers is None
-            or spec.number != Profile.UDP
-            or context.mode == Mode.RELIABLE
-            # RFC 3095 section 5.6.1: every packet is answered until the transition is done.
-            or context.transition != Transition.DONE
-            or len(headers.levels) > 1
-            or headers.levels[0].extensions
-        ):
-            return
-        if headers.levels[0].version == 4:
-            context.steady = Steady4(headers, raw, context.sn_before)
-        else:
-            context.steady = Steady6(headers, raw, context.sn_before)

@@ -93,8 +93,8 @@ class CompressorContext:
             where an IR or IR-DYN packet made it necessary, `cce_at` is the first that can.
         coverage_run: packets in a row whose checksum coverage could have been left out.
         long_crc: this packet must have a CRC of 7 or 8 bits.
-        checksum_record: how the UDP checksums of a flow with SNs of its own have been so far
-            (`checksum.noted`).
+        checksum_known_right: some UDP checksum of a flow with SNs of its own was right, so that the
+            peer may take a wrong one for a sign of wrong headers.
         leap: how far the source's own SN is from the last one; 1 where the compressor makes it.
         stale: headers before the last changes, which a peer may go on with that missed them, and
             `stale_left` for how many more packets that is thought of.
@@ -123,7 +123,7 @@ class CompressorContext:
         "cce",
         "cce_at",
         "cce_left",
-        "checksum_record",
+        "checksum_known_right",
         "cid",
         "cid_octets",
         "coverage_run",
@@ -198,7 +198,7 @@ class CompressorContext:
         self.coverage_run = 0
         self.long_crc = False
         self.leap = 1
-        self.checksum_record = 0
+        self.checksum_known_right = False
         self.stale: list[Headers] = []
         self.stale_left = 0
         self.always_long_crc = False

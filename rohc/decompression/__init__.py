@@ -2,5 +2,6 @@
 
 On the shelf: `context` (what one CID remembers), `received` (a compressed header taken apart),
 `initial` (IR and IR-DYN packets), `reconstruct` (fields to original headers, verified by the CRC),
-`steady` (the hot path for packet type 0). The door is `rohc.decompressor`.
+`repair` and `trial` (SNs when packets are lost or late), `policy` (feedback), `steady` and `hot`
+(the hot path for packet type 0). The door is `rohc.decompressor`.
 """

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from rohc.decompression.context import DecompressorContext, State
 from rohc.encoding.crc import CRC8
 from rohc.encoding.lists import ListState
 from rohc.errors import CrcFailure, MalformedPacket
 from rohc.headers.chain import Headers, Transport
 from rohc.profiles.spec import Spec
 
-__all__ = ["Initial", "read_ir", "read_ir_dyn", "verify_crc8"]
+__all__ = ["Initial", "ahead_by", "behind_by", "read_ir", "read_ir_dyn", "verify_crc8"]
 
 _FIXED_OCTETS = 3
 """Type, profile and CRC."""
@@ -127,3 +128,31 @@ def _lists_for(headers: Headers, spec: Spec, known: list[ListState]) -> list[Lis
     if spec.has_rtp and len(known) > count:
         lists[count - 1] = lists[-1]
     return lists[:count]
+
+
+def behind_by(context: DecompressorContext | None, spec: Spec, initial: Initial) -> int:
+    """How far behind the newest packet an IR or IR-DYN packet is, 0 when it is not late."""
+    if context is None or context.headers is None or not initial.dynamic:
+        return 0
+    if not spec.own_sn:
+        # The source's own numbers may go back; then this is no late packet.
+        return 0
+    if context.state != State.FULL_CONTEXT or context.failures:
+        return 0
+    behind = (context.headers.sn - initial.headers.sn) & spec.sn_mask
+    if not context.is_missing(behind):
+        return 0
+    static = spec.write_static_chain(initial.headers)
+    return behind if static == spec.write_static_chain(context.headers) else 0
+
+
+def ahead_by(context: DecompressorContext, headers: Headers) -> int:
+    """How many SNs an IR or IR-DYN packet is in front, 0 when it begins another flow."""
+    old, spec = context.headers, context.spec
+    if old is None or spec is None or context.state != State.FULL_CONTEXT:
+        return 0
+    if len(old.levels) != len(headers.levels):
+        return 0
+    if spec.write_static_chain(old) != spec.write_static_chain(headers):
+        return 0
+    return (headers.sn - old.sn) & spec.sn_mask

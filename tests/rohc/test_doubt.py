@@ -125,7 +125,7 @@ def test_confirmations_that_would_confirm_another_sn_as_well_do_not_count(
 ) -> None:
     careful, _ = wrong_esp(range(21, 30))
     monkeypatch.setattr(repair, "trial_is_ambiguous", lambda *_: False)
-    monkeypatch.setattr("rohc.decompressor.trial_is_ambiguous", lambda *_: False)
+    monkeypatch.setattr("rohc.decompression.trial.trial_is_ambiguous", lambda *_: False)
     careless, _ = wrong_esp(range(21, 30))
     assert careful == 0
     assert careless > 0
