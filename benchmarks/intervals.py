@@ -1,4 +1,4 @@
-"""Intervals of a median: ours over clusters, scipy's percentile and BCa bootstrap, by processor time.
+"""Intervals of a median: ours over clusters, scipy's percentile and BCa, by processor time.
 
 python benchmarks/intervals.py
 """
