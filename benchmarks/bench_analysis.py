@@ -22,8 +22,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from testbed.analysis.answers import savings
 from testbed.analysis.bytes import LAYERS
-from testbed.analysis.comparison import compare, savings
+from testbed.analysis.comparison import compare
 from testbed.analysis.limits import LimitsDescription
 from testbed.analysis.measurements import Measurements
 from testbed.analysis.summary import summarise_journal

@@ -23,5 +23,6 @@ From there to a verdict, see docs/statistics.md:
 - ``contrast``       two arms set against each other by one measure
 - ``limits``         limits with units, as they stand in a campaign file
 - ``verdicts``       fail, warn, pass, inconclusive; when a campaign may stop
-- ``comparison``     two runs compared, or why not; what compression saves
+- ``comparison``     two runs compared, or why not
+- ``answers``        what security costs and what compression saves, with intervals
 """

@@ -1,4 +1,4 @@
-"""Two runs compared, and what ROHC saves: per configuration, coverage level and release assistance.
+"""Two runs compared: per configuration, coverage level and release assistance.
 
 A comparison is of no use where something else changed as well. So it is inconclusive, whatever the
 figures, unless the two agree in:
@@ -23,12 +23,11 @@ from typing import Final
 import numpy as np
 
 from testbed.analysis.contrast import Contrast, contrast
-from testbed.analysis.limits import Limit, regression_limit, show
+from testbed.analysis.limits import Limit, regression_limit
 from testbed.analysis.measurements import UNKNOWN, Arm, Measurements
 from testbed.analysis.measures import MEASURES, Measure
 from testbed.analysis.samples import sample
 from testbed.analysis.series import notes as series_notes
-from testbed.analysis.statistics import Estimate
 from testbed.analysis.verdicts import Grade, Judgement, judge, overall
 
 __all__ = [
@@ -36,11 +35,9 @@ __all__ = [
     "DEFAULT_MEASURES",
     "ComparisonResult",
     "Row",
-    "Saving",
     "compare",
     "obstacles",
-    "savings",
-    "uncompressed",
+    "strata",
 ]
 
 OVERLAP: Final = 0.8
@@ -115,65 +112,6 @@ class ComparisonResult:
             "rows": [row.to_json() for row in self.rows],
             "obstacles": list(self.obstacles),
             "notes": list(self.notes),
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Saving:
-    """What compression saves: one measure, over all messages or those of one coverage level."""
-
-    compressed: str
-    """The configuration with compression."""
-    without: str
-    """The one that is the same without it."""
-    measure: Measure
-    """``saved_bytes``, ``saved_latency`` or ``saved_energy``."""
-    stratum: str
-    """``all``, or ``ECL 0`` to ``ECL 2``."""
-    release_assistance: str
-    """What messages told the network, or ``?``."""
-    kind: str
-    """Of energies ``measured`` or ``estimated``, with the model; else empty."""
-    saved: Estimate | None
-    """In the base unit, above 0 where compression saves; None where it can't be said."""
-    messages: int
-    """Messages in the smaller of the two."""
-    paired: bool
-    """Compared within randomised blocks."""
-    problem: str | None = None
-    """Why it can't be said."""
-
-    @property
-    def detectable(self) -> bool:
-        """The interval excludes that nothing is saved or lost."""
-        return self.saved is not None and (self.saved.low > 0 or self.saved.high < 0)
-
-    @property
-    def text(self) -> str:
-        """In words: the saving with its interval, or that there is no detectable difference."""
-        if self.saved is None:
-            return self.problem or "not known"
-        unit = self.measure.unit
-        low, high = show(self.saved.low, unit), show(self.saved.high, unit)
-        said = f"{show(self.saved.value, unit)} ({low} to {high})"
-        if self.detectable:
-            return said
-        return f"no detectable difference at n = {self.messages}: {said}"
-
-    def to_json(self) -> dict[str, object]:
-        """All fields by name, with the text."""
-        return {
-            "compressed": self.compressed,
-            "without": self.without,
-            "measure": self.measure.name,
-            "stratum": self.stratum,
-            "release_assistance": self.release_assistance,
-            "kind": self.kind,
-            "saved": None if self.saved is None else self.saved.to_json(),
-            "messages": self.messages,
-            "in_blocks": self.paired,
-            "detectable": self.detectable,
-            "text": self.text,
         }
 
 
@@ -322,7 +260,7 @@ def _rows(first: Measurements, second: Measurements, measures: Sequence[Measure]
         other = first.arm(arm.name)
         if other is None:
             continue
-        for stratum, one, two in _strata(other, arm):
+        for stratum, one, two in strata(other, arm):
             for measure in measures:
                 yield Row(
                     configuration=arm.name,
@@ -338,7 +276,7 @@ def _assistance(reference: str | None, run: Measurements) -> str:
     return own if own is not None and own == reference else "?"
 
 
-def _strata(one: Arm, other: Arm) -> Iterator[tuple[str, Arm, Arm]]:
+def strata(one: Arm, other: Arm) -> Iterator[tuple[str, Arm, Arm]]:
     """All messages, then those of each coverage level that both have, where there are several."""
     yield "all", one, other
     levels = sorted((set(one.ecl.tolist()) | set(other.ecl.tolist())) - {UNKNOWN})
@@ -388,61 +326,3 @@ def latency_notes(run: Measurements) -> Iterator[str]:
         values = sample(arm, MEASURES["latency_median"], timeout_s=run.conditions.answer_timeout_s)
         if len(values):
             yield from series_notes(values.ordered, what)
-
-
-def uncompressed(run: Measurements, arm: Arm) -> Arm | None:
-    """The arm that is the same without compression, or None."""
-    if arm.compression == "none":
-        return None
-    name = arm.configuration
-    plain = name.replace("rohc+", "", 1) if "rohc+" in name else name.replace("rohc", "none", 1)
-    found = run.like(arm, plain)
-    return found if found is not None and found.compression == "none" else None
-
-
-def savings(run: Measurements) -> tuple[Saving, ...]:
-    """What compression saves in bytes, latency and energy, per ECL and release assistance.
-
-    Args:
-        run: a campaign with configurations with and without compression.
-    """
-    return tuple(_savings(run))
-
-
-def _savings(run: Measurements) -> Iterator[Saving]:
-    timeout_s = run.conditions.answer_timeout_s
-    for arm in run.arms:
-        other = uncompressed(run, arm)
-        if other is None:
-            continue
-        for measure in (entry for entry in MEASURES.values() if entry.saving):
-            for stratum, plain, compressed in _strata(other, arm):
-                found = contrast(
-                    plain, compressed, measure, timeouts_s=(timeout_s, timeout_s), same_run=True
-                )
-                change = found.change
-                yield Saving(
-                    compressed=arm.name,
-                    without=other.name,
-                    measure=measure,
-                    stratum=stratum,
-                    release_assistance=arm.factors.get(
-                        "release_assistance", run.conditions.release_assistance or "?"
-                    ),
-                    kind=", ".join(" ".join(s) for s in arm.sources) if measure.sourced else "",
-                    saved=None if change is None else _negated(change),
-                    messages=min(len(plain), len(compressed)),
-                    paired=found.paired,
-                    problem=found.problem,
-                )
-
-
-def _negated(change: Estimate) -> Estimate:
-    return Estimate(
-        value=-change.value,
-        low=-change.high,
-        high=-change.low,
-        n=change.n,
-        clusters=change.clusters,
-        censored=change.censored,
-    )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from testbed.analysis.bytes import LAYERS, Layer
 
-__all__ = ["UNKNOWN", "Arm", "Conditions", "Measurements"]
+__all__ = ["UNKNOWN", "Arm", "Conditions", "Gathering", "Measurements"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -251,7 +251,7 @@ class Measurements:
         *,
         name: str,
         manifest: Mapping[str, Any] | None = None,
-    ) -> Self:
+    ) -> Measurements:
         """Gather a journal's records, as dictionaries: nothing else of them is kept in memory.
 
         Args:
@@ -262,31 +262,55 @@ class Measurements:
         Returns:
             Messages of a warm-up are left out, which a note says; nothing else is.
         """
-        run: Mapping[str, Any] = {}
-        columns: dict[str, _Columns] = {}
-        warm_up = 0
+        gathering = Gathering(name=name, manifest=manifest)
         for record in records:
-            kind = record.get("kind")
-            if kind == "message":
-                if record.get("warm_up"):
-                    warm_up += 1
-                    continue
-                arm = str(record.get("cell") or record["configuration"])
-                if arm not in columns:
-                    columns[arm] = _Columns(record)
-                columns[arm].add(record)
-            elif kind == "run" and not run:
-                run = record
+            gathering.add(record)
+        return gathering.measurements()
+
+
+class Gathering:
+    """Measurements while a journal is read, for who reads it for something else as well.
+
+    Args:
+        name: see `Measurements.of`.
+        manifest: likewise.
+    """
+
+    def __init__(self, *, name: str, manifest: Mapping[str, Any] | None = None) -> None:
+        self._name = name
+        self._manifest = manifest or {}
+        self._run: Mapping[str, Any] = {}
+        self._columns: dict[str, _Columns] = {}
+        self._warm_up = 0
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Take the next record, as a dictionary."""
+        kind = record.get("kind")
+        if kind == "message":
+            if record.get("warm_up"):
+                self._warm_up += 1
+                return
+            arm = str(record.get("cell") or record["configuration"])
+            if arm not in self._columns:
+                self._columns[arm] = _Columns(record)
+            self._columns[arm].add(record)
+        elif kind == "run" and not self._run:
+            self._run = record
+
+    def measurements(self) -> Measurements:
+        """What was gathered."""
+        run, columns = self._run, self._columns
         cells = {str(cell["name"]): cell for cell in run.get("cells") or ()}
         named = list(cells) or [str(arm) for arm in run.get("configurations", ())]
         order = [arm for arm in named if arm in columns]
         order += [arm for arm in columns if arm not in named]
-        return cls(
-            name=name,
-            conditions=_conditions(run, manifest or {}),
+        left_out = f"{self._warm_up} messages of the warm-up are left out."
+        return Measurements(
+            name=self._name,
+            conditions=_conditions(run, self._manifest),
             arms=tuple(columns[arm].arm(arm, cells.get(arm, {})) for arm in order),
             missing=tuple(arm for arm in named if arm not in columns),
-            notes=(f"{warm_up} messages of the warm-up are left out.",) if warm_up else (),
+            notes=(left_out,) if self._warm_up else (),
         )
 
 

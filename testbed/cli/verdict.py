@@ -92,7 +92,7 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         """Grade, judgements and savings, for scripts."""
-        from testbed.analysis.comparison import savings
+        from testbed.analysis.answers import savings
 
         return {
             "grade": self.grade.value,
@@ -107,7 +107,7 @@ class Verdict:
 
     def show(self) -> None:
         """Print what compression saves, and what became of each limit."""
-        from testbed.analysis.comparison import savings
+        from testbed.analysis.answers import savings
         from testbed.report.compared import render_judgements, render_savings
 
         saved = savings(self.run)

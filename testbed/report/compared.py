@@ -13,7 +13,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from testbed.analysis.comparison import ComparisonResult, Row, Saving
+from testbed.analysis.answers import Saving
+from testbed.analysis.comparison import ComparisonResult, Row
 from testbed.analysis.limits import show
 from testbed.analysis.measures import MEASURES
 from testbed.analysis.statistics import Estimate

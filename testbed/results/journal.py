@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -184,6 +184,7 @@ class JournalReader:
         torn: whether the last line was dropped because it was not written whole; known once an
             iteration came to its end.
         good_bytes: how many octets hold whole records, likewise.
+        line_begins: the octet at which the latest record's line begins, for `at`.
 
     Raises:
         JournalMissing: no such file.
@@ -193,7 +194,7 @@ class JournalReader:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.torn = False
-        self.good_bytes = 0
+        self.good_bytes = self.line_begins = 0
         if not self.path.is_file():
             raise JournalMissing(
                 self.path,
@@ -227,7 +228,7 @@ class JournalReader:
                     continue
                 if self.good_bytes == 0:
                     self._check_first(record)
-                self.good_bytes += len(line)
+                self.line_begins, self.good_bytes = self.good_bytes, self.good_bytes + len(line)
                 yield record
         if self.good_bytes == 0:
             raise JournalMissing(
@@ -235,6 +236,27 @@ class JournalReader:
                 f"{self.path} holds no whole record",
                 hint="the run ended before it began; start it again",
             )
+
+    def at(self, begins: int) -> dict[str, Any]:
+        """One record again.
+
+        Args:
+            begins: its `line_begins`.
+
+        Raises:
+            JournalCorrupt: no record begins there any more.
+
+        """
+        with self.path.open("rb") as lines:
+            lines.seek(begins)
+            record = _parse(lines.readline())
+        if record is None:
+            raise JournalCorrupt(
+                self.path,
+                f"{self.path} was changed while it was read: no record begins at octet {begins}",
+                hint="read it again",
+            )
+        return record
 
     def _check_first(self, record: Mapping[str, Any]) -> None:
         version = record.get("schema_version")
@@ -252,14 +274,19 @@ class JournalReader:
                 f" ({record.get('testbed_version') or 'see manifest.json'})",
             )
 
-    def typed(self) -> Iterator[Record]:
+    def typed(self, plain: Callable[[dict[str, Any]], None] | None = None) -> Iterator[Record]:
         """Yield the records as dataclasses; kinds that this version does not know are left out.
+
+        Args:
+            plain: called with each record as the file holds it, before it is yielded.
 
         Raises:
             JournalError: as when iterating, and for a record with fields that are not its kind's.
 
         """
         for record in self:
+            if plain is not None:
+                plain(record)
             try:
                 typed = record_from_dict(record)
             except RecordError as error:

@@ -58,7 +58,7 @@ def journal(
                     "kind": "message",
                     "index": number,
                     "configuration": name if factors is None else factors[name]["configuration"],
-                    "security": "esp-tunnel",
+                    "security": "esp-tunnel" if "esp" in name else "none",
                     "compression": "rohc" if "rohc" in name else "none",
                     "submitted_at_s": 60.0 * number,
                     "latency_s": None if lost else latency_s,

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from testbed.analysis.comparison import compare, obstacles, savings, uncompressed
+from testbed.analysis.answers import savings, uncompressed
+from testbed.analysis.comparison import compare, obstacles
 from testbed.analysis.limits import regression_limit
 from testbed.analysis.verdicts import Grade
 from tests.testbed.analysis.journals import MANIFEST, measurements
