@@ -135,8 +135,11 @@ def _drift(ordered: NDArray[np.float64], what: str, found: Dependence) -> Iterat
     z = math.atanh(min(max(slope, -0.999999), 0.999999)) * math.sqrt(rest.effective - 3)
     if normal_two_sided(z) < _DRIFT_P:
         half = found.n // 2
-        first, second = (float(np.median(part)) for part in (ordered[:half], ordered[half:]))
+        first, second = (
+            "not answered" if math.isinf(middle) else f"{middle:.3g}"
+            for middle in (float(np.median(part)) for part in (ordered[:half], ordered[half:]))
+        )
         yield (
             f"{what}: drifts (rank correlation with time {slope:+.2f}); median of the first half "
-            f"{first:.3g}, of the second {second:.3g}."
+            f"{first}, of the second {second}."
         )

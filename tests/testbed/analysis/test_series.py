@@ -32,6 +32,12 @@ def test_alternating_values_are_not_taken_for_more_than_they_are() -> None:
     assert series.dependence(np.tile([1.0, 2.0], 100)).time == 1.0
 
 
+def failing(n: int) -> np.ndarray:
+    """Values of which more and more are lost."""
+    rng = np.random.default_rng(4)
+    return np.where(rng.random(n) < np.linspace(0, 1, n), np.inf, rng.lognormal(0, 0.2, n))
+
+
 @pytest.mark.parametrize(
     ("name", "values", "said"),
     [
@@ -42,6 +48,7 @@ def test_alternating_values_are_not_taken_for_more_than_they_are() -> None:
             np.random.default_rng(2).lognormal(0, 0.3, 300) * np.linspace(1, 1.6, 300),
             "drifts",
         ),
+        ("failing", failing(400), "of the second not answered"),
         (
             "outliers",
             np.append(np.random.default_rng(3).lognormal(0, 0.1, 200), [30.0, 35.0]),
