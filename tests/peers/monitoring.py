@@ -1,0 +1,303 @@
+"""A bench that is watched: HSE, runs, Pushgateway and Prometheus as processes; a helper of tests.
+
+Everything listens on the loopback address, on free ports, and ends with the fixture.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from dashboards import FILES
+
+PROGRAMS = ("prometheus", "promtool", "prometheus-pushgateway")
+COMMAND = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "from testbed.cli import main; main()"
+)
+
+MODULES = ("bc66", "bc660k", "bc95")
+SECRET = "hex:000102030405060708090a0b0c0d0e0f"
+
+BENCH = """
+name: watched-{family}
+identity: ue-{family}
+module:
+  family: {family}
+  port: virtual:{family}
+  virtual:
+    network: {{inactivity_timer_s: 2, core_loss: 0.04}}
+    faults:
+      - {{at_s: 60, kind: reboot}}
+      - {{at_s: 150, kind: reboot}}
+      - {{at_s: 300, kind: reboot}}
+      - {{at_s: 600, kind: reboot}}
+hse: {{address: '{esp}', rohc_port: {rohc}, plain_port: {plain}, secret: '{secret}', test: true}}
+matrix: [none, rohc, esp-tunnel, rohc+esp-tunnel]
+campaign: {{blocks: {blocks}, messages_per_cell: 1, warm_up: 1}}
+rohc: {{feedback: stand-alone}}
+esp: {{keepalive_s: 15}}
+traffic: {{pace: {pace}}}
+lifetime: {{soft_packets: 3}}
+recovery: {{pause_s: 2}}
+answer_timeout_s: 10
+time: scaled
+time_scale: 40
+"""
+
+SUITE = """
+name: nightly
+module: {port: 'virtual:bc66'}
+matrix: [esp-tunnel, rohc+esp-tunnel]
+campaign:
+  blocks: 6
+  messages_per_cell: 4
+  limits:
+    latency_median: {regression: 20 %}
+    uplink_bytes: {max: 200 B}
+"""
+
+
+def missing() -> list[str]:
+    """Programs that are not installed."""
+    return [name for name in PROGRAMS if shutil.which(name) is None]
+
+
+def free_port() -> int:
+    """A TCP port that nobody has just now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
+
+
+def get(url: str, accept: str = "text/plain") -> str:
+    """What a server answers."""
+    request = urllib.request.Request(url, headers={"Accept": accept})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+def wait_until(condition: Callable[[], object], what: str, timeout_s: float = 30.0) -> None:
+    """Wait for something that other processes do."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"did not happen within {timeout_s} s: {what}"
+        time.sleep(0.2)
+
+
+def answers(url: str) -> Callable[[], bool]:
+    """Whether a server is there."""
+
+    def asked() -> bool:
+        try:
+            get(url)
+        except OSError:
+            return False
+        return True
+
+    return asked
+
+
+class Bench:
+    """The processes, started one after the other; also a context manager that ends them.
+
+    Args:
+        folder: an empty one, for everything that they write.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._started: list[subprocess.Popen[str]] = []
+        self._logs: list[IO[str]] = []
+        self.exporters: dict[str, str] = {}
+        """Addresses of ``/metrics`` by name."""
+        self.gateway = f"http://127.0.0.1:{free_port()}"
+        """The Pushgateway."""
+        self.prometheus = f"http://127.0.0.1:{free_port()}"
+        """Prometheus."""
+        self.hse: dict[str, str] = {}
+        """The HSE's addresses."""
+        self.runs: dict[str, subprocess.Popen[str]] = {}
+        """Runs that go on, by family."""
+
+    def start(self, name: str, *command: str, stdout: int | IO[str] | None = None) -> Any:
+        """Start a process; what it says on standard error goes to ``NAME.log``."""
+        log = (self._folder / f"{name}.log").open("w+")
+        self._logs.append(log)
+        process = subprocess.Popen(
+            command,
+            cwd=self._folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log if stdout is None else stdout,
+            stderr=log,
+            text=True,
+            env={key: value for key, value in os.environ.items() if "TESTBED_" not in key}
+            | {"COLUMNS": "200"},
+        )
+        self._started.append(process)
+        return process
+
+    def testbed(self, name: str, *arguments: str, stdout: int | IO[str] | None = None) -> Any:
+        """Start one of our commands."""
+        return self.start(name, sys.executable, "-c", COMMAND, *arguments, stdout=stdout)
+
+    def log(self, name: str) -> str:
+        """What a process has said so far."""
+        return (self._folder / f"{name}.log").read_text()
+
+    def open(self) -> None:
+        """Start everything: gateway, HSE, runs, and Prometheus that scrapes them."""
+        self.start(
+            "gateway",
+            "prometheus-pushgateway",
+            f"--web.listen-address={self.gateway.removeprefix('http://')}",
+        )
+        (self._folder / "secret.txt").write_text(SECRET + "\n")
+        (self._folder / "secret.txt").chmod(0o600)
+        hse = self.testbed(
+            "hse",
+            *("hse", "--port", "0", "--json", "--secret-file", "secret.txt"),
+            *("--metrics-port", "0", "--rohc-feedback", "stand-alone", "--soft-packets", "2"),
+            stdout=subprocess.PIPE,
+        )
+        line = hse.stdout.readline()
+        assert line, self.log("hse")
+        self.hse = json.loads(line)
+        self.exporters["hse"] = f"http://{self.hse['metrics']}/metrics"
+        for family in MODULES:
+            self.runs[family] = self.run(family, family, blocks=9_000)
+        self.run("short", "bc66", blocks=12)
+        for name in (*MODULES, "short"):
+            wait_until(lambda name=name: "metrics: " in self.log(name), f"{name} serves metrics")
+            found = self.log(name).partition("metrics: ")[2].split()[0]
+            self.exporters[name] = found
+        self._start_prometheus()
+
+    def run(self, name: str, family: str, *, blocks: int) -> Any:
+        """Start a run on a virtual module, against the HSE."""
+        rohc, plain = (self.hse[port].rpartition(":")[2] for port in ("rohc", "plain"))
+        text = BENCH.format(
+            family=family,
+            esp=self.hse["esp"],
+            rohc=rohc,
+            plain=plain,
+            secret=SECRET,
+            blocks=blocks,
+            # Keepalives are sent, and metered, where a device waits between its messages.
+            pace="capture" if family == "bc95" else "asap",
+        )
+        if name != family:
+            text = text.replace(f"watched-{family}", name).replace(f"ue-{family}", f"ue-{name}")
+        (self._folder / f"{name}.yaml").write_text(text)
+        return self.testbed(
+            name,
+            *("run", "--bench", f"{name}.yaml", "--runs", f"runs-{name}", "--metrics-port", "0"),
+        )
+
+    def _start_prometheus(self) -> None:
+        """Prometheus with the shipped configuration, only quicker, and with our targets."""
+        place = self._folder / "prometheus"
+        shutil.copytree(FILES / "prometheus", place)
+        config = (place / "prometheus.yml").read_text()
+        for name in ("scrape_interval: 5s", "evaluation_interval: 15s"):
+            assert name in config
+            config = config.replace(name, f"{name.partition(':')[0]}: 1s")
+        (place / "prometheus.yml").write_text(config)
+        hosts = {name: urllib.parse.urlsplit(url).netloc for name, url in self.exporters.items()}
+        targets = {
+            "runs": [host for name, host in hosts.items() if name != "hse"],
+            "hse": [hosts["hse"]],
+            "gateway": [urllib.parse.urlsplit(self.gateway).netloc],
+        }
+        for job, group in targets.items():
+            text = json.dumps([{"targets": group}])
+            (place / "targets" / f"{job}.yml").write_text(text)
+        self.start(
+            "prometheus",
+            "prometheus",
+            f"--config.file={place / 'prometheus.yml'}",
+            f"--storage.tsdb.path={self._folder / 'tsdb'}",
+            f"--web.listen-address={self.prometheus.removeprefix('http://')}",
+            "--enable-feature=exemplar-storage",
+        )
+        wait_until(answers(f"{self.prometheus}/-/ready"), "Prometheus is ready")
+        wait_until(answers(f"{self.gateway}/-/ready"), "the Pushgateway is ready")
+
+    def disturb(self) -> None:
+        """Send the HSE something that it refuses, and tells that it knows no such association."""
+        host, _, port = self.hse["esp"].rpartition(":")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for number in range(1, 4):
+                packet = bytes.fromhex("0badcafe") + number.to_bytes(4, "big") + bytes(40)
+                sender.sendto(packet, (host, int(port)))
+
+    def suite(self) -> list[str]:
+        """Run the suite twice, the second time against the first; what each said."""
+        (self._folder / "suite.yaml").write_text(SUITE)
+        said = []
+        for number in range(2):
+            more = () if number == 0 else ("--baseline", str(self._suite_run()))
+            process = self.testbed(
+                f"suite-{number}",
+                *("run", "--bench", "suite.yaml", "--runs", "runs-suite", "--json"),
+                *("--pushgateway", self.gateway, *more),
+            )
+            process.wait(timeout=60)
+            said.append(self.log(f"suite-{number}"))
+        return said
+
+    def _suite_run(self) -> Path:
+        (run,) = (self._folder / "runs-suite").iterdir()
+        return run
+
+    def api(self, path: str, **parameters: str) -> Any:
+        """Ask Prometheus; what its answer holds as data."""
+        query = urllib.parse.urlencode(parameters)
+        try:
+            answer = json.loads(get(f"{self.prometheus}/api/v1/{path}?{query}", "application/json"))
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{parameters}: {error.read().decode()}") from error
+        assert answer["status"] == "success", answer
+        return answer["data"]
+
+    def values(self, expression: str) -> list[float]:
+        """An expression's values now."""
+        found = self.api("query", query=expression)["result"]
+        return [float(series["value"][1]) for series in found]
+
+    def close(self) -> None:
+        """End every process that was started; a run has nothing more to say."""
+        for process in self.runs.values():
+            process.kill()
+        for process in reversed(self._started):
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+        for process in reversed(self._started):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=10)
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+        for log in self._logs:
+            log.close()
+
+    def __enter__(self) -> Bench:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
