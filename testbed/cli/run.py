@@ -279,9 +279,6 @@ def _run(
     interrupted = False
     with contextlib.ExitStack() as stack:
         if metrics_port is not None:
-            if resume:
-                for record in JournalReader(directory.journal_path).typed():
-                    metrics.observe(record)
             last_scrape = LastScrape()
             server = stack.enter_context(MetricsServer(metrics, last_scrape, port=metrics_port))
             stderr().print(f"metrics: {server.url}")

@@ -10,6 +10,7 @@ from prometheus_client.metrics_core import Metric as Family
 
 from testbed.analysis.bytes import LayerBytes
 from testbed.metrics.catalogue import CATALOGUE, LATENCY_BUCKETS_S
+from testbed.metrics.exposition import Encoder
 from testbed.metrics.series import Bounded, SeriesSet
 from testbed.results.records import (
     EndRecord,
@@ -116,6 +117,10 @@ class RunMetrics:
     def collect(self) -> Iterable[Family]:
         """One consistent snapshot."""
         return self._series.collect()
+
+    def expose(self, encode: Encoder, format_name: str) -> bytes:
+        """See `SeriesSet.expose`."""
+        return self._series.expose(encode, format_name)
 
     def value(self, name: str, **labels: str) -> float:
         """A counter's or gauge's value; labels that are not given are the run's own."""

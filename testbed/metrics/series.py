@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import bisect
 import threading
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -24,6 +25,7 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.samples import Exemplar
 
 from testbed.metrics.catalogue import Metric, MetricType, metric
+from testbed.metrics.exposition import Encoder, encoded
 
 __all__ = ["OTHER", "Bounded", "SeriesSet"]
 
@@ -76,6 +78,8 @@ class SeriesSet:
         self._histograms: dict[str, dict[tuple[str, ...], _Histogram]] = {
             name: {} for name in self._metrics
         }
+        self._texts: defaultdict[str, dict[tuple[str, tuple[str, ...] | None], bytes]]
+        self._texts = defaultdict(dict)
         self.lock = threading.RLock()
         """Held by whoever changes or reads several series that belong together."""
 
@@ -94,6 +98,7 @@ class SeriesSet:
         with self.lock:
             values = self._values[name]
             values[key] = values.get(key, 0.0) + amount
+            self._changed(name, key)
 
     def set(self, name: str, labels: Mapping[str, str], value: float) -> None:
         """Set a gauge, or an info to 1.
@@ -104,8 +109,10 @@ class SeriesSet:
             value: the value in the metric's unit.
         """
         entry = self._of_type(name, MetricType.GAUGE, MetricType.INFO)
+        key = _key(entry, labels)
         with self.lock:
-            self._values[name][_key(entry, labels)] = value
+            self._values[name][key] = value
+            self._changed(name, key)
 
     def observe(
         self,
@@ -138,6 +145,7 @@ class SeriesSet:
             series.total += value
             if exemplar is not None:
                 series.exemplars[position] = Exemplar(dict(exemplar), value)
+            self._changed(name, key)
 
     def value(self, name: str, labels: Mapping[str, str]) -> float:
         """The value of a counter's or gauge's series, 0 where there is none."""
@@ -153,23 +161,58 @@ class SeriesSet:
         with self.lock:
             return [self._collected(entry) for entry in self._metrics.values()]
 
+    def expose(self, encode: Encoder, format_name: str) -> bytes:
+        """One consistent snapshot as text, from the texts of series that have not changed since.
+
+        Args:
+            encode: the library's encoder of a format.
+            format_name: tells formats apart.
+        """
+        parts = []
+        with self.lock:
+            texts = self._texts[format_name]
+            for entry in self._metrics.values():
+                head = texts.get((entry.name, None))
+                if head is None:
+                    head = texts[entry.name, None] = encoded(encode, _family(entry))
+                parts.append(head)
+                for key in self._keys(entry):
+                    text = texts.get((entry.name, key))
+                    if text is None:
+                        family = self._collected(entry, (key,))
+                        text = encoded(encode, family).removeprefix(head)
+                        texts[entry.name, key] = text
+                    parts.append(text)
+        return b"".join(parts)
+
+    def _changed(self, name: str, key: tuple[str, ...]) -> None:
+        """Forget how a series was written."""
+        for texts in self._texts.values():
+            texts.pop((name, key), None)
+
+    def _keys(self, entry: Metric) -> Iterable[tuple[str, ...]]:
+        """The series that a metric has."""
+        if entry.type is MetricType.HISTOGRAM:
+            return self._histograms[entry.name]
+        return self._values[entry.name]
+
     def _of_type(self, name: str, *types: MetricType) -> Metric:
         entry = self._metrics[name]
         if entry.type not in types:
             raise TypeError(f"{name} is a {entry.type}")
         return entry
 
-    def _collected(self, entry: Metric) -> Family:
+    def _collected(self, entry: Metric, keys: Iterable[tuple[str, ...]] | None = None) -> Family:
+        """A metric's family, with all of its series or those that are named."""
         family = _family(entry)
-        if isinstance(family, HistogramMetricFamily):
-            for key, series in self._histograms[entry.name].items():
+        for key in self._keys(entry) if keys is None else keys:
+            if isinstance(family, HistogramMetricFamily):
+                series = self._histograms[entry.name][key]
                 family.add_metric(key, _buckets(entry.buckets, series), series.total)
-        elif isinstance(family, InfoMetricFamily):
-            for key in self._values[entry.name]:
+            elif isinstance(family, InfoMetricFamily):
                 family.add_metric(key, {})
-        elif isinstance(family, CounterMetricFamily | GaugeMetricFamily):
-            for key, value in self._values[entry.name].items():
-                family.add_metric(key, value)
+            elif isinstance(family, CounterMetricFamily | GaugeMetricFamily):
+                family.add_metric(key, self._values[entry.name][key])
         return family
 
 
