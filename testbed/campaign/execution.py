@@ -98,14 +98,16 @@ class Execution:
                 block = visit.block
                 if until is not None and visit.first >= start and self._precise(until, block):
                     return "precise-enough"
-            async with self._at(visit) as arm:
-                messages = [
-                    (planned, self._payloads.message(visit.cell, planned.index))
-                    for planned in plan.messages(visit, start)
-                ]
-                over = await self._sender.send(arm, messages, budget)
-            if over is not None:
-                return over
+            stopped = self._ledger.over(budget)  # before a set-up that would be for nothing
+            if stopped is None:
+                async with self._at(visit) as arm:
+                    messages = [
+                        (planned, self._payloads.message(visit.cell, planned.index))
+                        for planned in plan.messages(visit, start)
+                    ]
+                    stopped = await self._sender.send(arm, messages, budget)
+            if stopped is not None:
+                return stopped
         return None
 
     def _precise(self, until: UntilDescription, blocks: int) -> bool:
