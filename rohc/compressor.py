@@ -19,7 +19,7 @@ from rohc.encoding.crc import CRC8
 from rohc.errors import MalformedPacket, RohcUsageError, UnsupportedProfile
 from rohc.feedback import Feedback, next_element, read_feedback
 from rohc.profiles.spec import Spec
-from rohc.segments import segments_of
+from rohc.segments import check_segment_octets, segments_of
 
 __all__ = ["Choice", "Compressor"]
 
@@ -188,6 +188,7 @@ class Compressor:
                 larger than `mrru`.
             UnsupportedProfile: no profile of the channel can carry the packet.
         """
+        check_segment_octets(segment_octets)
         return segments_of(
             self.compress(packet, now), segment_octets=segment_octets, mrru=self.channel.mrru
         )

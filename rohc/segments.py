@@ -12,7 +12,13 @@ from rohc import framing
 from rohc.encoding.crc import fcs32
 from rohc.errors import CrcFailure, MalformedPacket, RohcUsageError
 
-__all__ = ["NumberedReassembly", "Reassembly", "is_segment", "segments_of"]
+__all__ = [
+    "NumberedReassembly",
+    "Reassembly",
+    "check_segment_octets",
+    "is_segment",
+    "segments_of",
+]
 
 _CRC_OCTETS = 4
 
@@ -20,6 +26,16 @@ _CRC_OCTETS = 4
 def is_segment(data: bytes, at: int = 0) -> bool:
     """Whether a segment begins at this offset."""
     return at < len(data) and data[at] & 0xFE == framing.SEGMENT
+
+
+def check_segment_octets(octets: int) -> None:
+    """See that a segment of so many octets can hold anything; 0 stands for any.
+
+    Raises:
+        RohcUsageError: it cannot.
+    """
+    if octets == 1 or octets < 0:
+        raise RohcUsageError(f"segment_octets is 0 or at least 2, not {octets}")
 
 
 def segments_of(data: bytes, *, segment_octets: int, mrru: int) -> list[bytes]:
@@ -36,8 +52,7 @@ def segments_of(data: bytes, *, segment_octets: int, mrru: int) -> list[bytes]:
     Raises:
         RohcUsageError: `segment_octets` is 1, or the packet with its CRC is larger than `mrru`.
     """
-    if segment_octets == 1 or segment_octets < 0:
-        raise RohcUsageError(f"segment_octets is 0 or at least 2, not {segment_octets}")
+    check_segment_octets(segment_octets)
     if not segment_octets or not mrru or len(data) <= segment_octets:
         return [data]
     at = framing.behind_feedback(data)

@@ -47,8 +47,12 @@ def test_without_mrru_or_need_there_is_one_packet() -> None:
 
 @pytest.mark.parametrize("segment_octets", [1, -3])
 def test_a_segment_size_out_of_range_is_refused(segment_octets: int) -> None:
+    compressor = Compressor(Channel(mrru=9))
+    compressor.queue_feedback(b"\xf1\x05")
     with pytest.raises(RohcUsageError, match="at least 2"):
-        Compressor(Channel(mrru=9)).compress_segments(PACKET, segment_octets=segment_octets)
+        compressor.compress_segments(PACKET, segment_octets=segment_octets)
+    assert compressor.last is None
+    assert compressor.compress(PACKET).startswith(b"\xf1\x05")
 
 
 def test_a_packet_larger_than_mrru_is_the_callers_mistake() -> None:
