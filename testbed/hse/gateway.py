@@ -178,7 +178,7 @@ class Gateway:
         self._counts.bytes_received[port] += len(data)
         try:
             return self._receivers[port](data, source, now)
-        except (UnknownSpi, Expired) as error:  # gone, or never there
+        except UnknownSpi as error:
             self._reject(port, error.reason)
             return self._unknown(data, source, now)
         except esp.RemoteError as error:
@@ -262,15 +262,17 @@ class Gateway:
     def _receive_keying(self, message: bytes, source: SocketAddress, now: float) -> list[Reply]:
         handled = self._responder.handle(message, now)
         self._table.forget(handled.dropped)
+        replies: list[Reply] = []
         if handled.session is not None:
+            replies += self.flush(now)  # it may crowd another out
             self._table.begin(handled.session, source, now)
             if self._observer is not None:
                 self._observer.keyed(handled.session)
         if handled.reason is not None:
             self._reject(HsePort.ESP, handled.reason)
-        if handled.reply is None:
-            return []
-        return [Reply(HsePort.ESP, esp.add_marker(handled.reply), source)]
+        if handled.reply is not None:
+            replies.append(Reply(HsePort.ESP, esp.add_marker(handled.reply), source))
+        return replies
 
     def _unknown(self, data: bytes, source: SocketAddress, now: float) -> list[Reply]:
         """Tell a UE, at a bounded rate, that its association is not known here."""
@@ -283,13 +285,15 @@ class Gateway:
     def _receive_protected(self, data: bytes, source: SocketAddress, now: float) -> list[Reply]:
         try:
             entry, opened = self._database.unprotect(data)
+            session = entry.owner
+            if now >= session.ends_at:
+                raise Expired("the security association has lived its time")
         except Expired:
+            replies = self.flush(now)  # what it has accepted comes before its end
             self._table.expire(int.from_bytes(data[:4], "big"))
-            raise
-        session = entry.owner
-        if now >= session.ends_at:
-            self._table.expire(session.spi)
-            raise Expired("the security association has lived its time")
+            self._reject(HsePort.ESP, esp.Reason.EXPIRED)
+            return [*replies, *self._unknown(data, source, now)]
+        replies = [] if session.proven else self.flush(now)  # it may end others
         observer = self._observer
         verified_at = None if observer is None else observer.clock()
         state = self._state
@@ -305,12 +309,12 @@ class Gateway:
             octets = entry.association.payload_bytes if counted else 0
             state.mark(session.keys, opened.sequence, octets)
         if opened.is_dummy:
-            return []
+            return replies
         accepted = Accepted(session, opened, now, verified_at)
         if state is None:
             return self._deliver_accepted(accepted, now)
         self._accepted.append(accepted)
-        return []
+        return replies
 
     def _deliver_accepted(self, accepted: Accepted, now: float) -> list[Reply]:
         session, opened, received_at, verified_at = accepted

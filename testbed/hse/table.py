@@ -177,8 +177,12 @@ class SessionTable:
             self._note_age(session, inbound, now)
 
     def keep(self, session: Session, now: float) -> None:
-        """Make a session, and what it has learned, durable; raises OSError when that fails."""
-        if self._state is not None and not session.manual:
+        """Make a session, and what it has learned, durable; raises OSError when that fails.
+
+        One that has ended is not kept: its numbers are forgotten, and it must not come back.
+        """
+        current = self._sessions.get(session.spi) is session
+        if self._state is not None and not session.manual and current:
             learned = () if session.sources is None else session.sources.learned
             self._state.keep(session.keys, now - session.begun_at, learned)
 
@@ -195,9 +199,10 @@ class SessionTable:
 
     def expire(self, spi: int) -> None:
         """A session has reached its hard lifetime."""
-        self._counts.lifetimes["hard"] += 1
-        _logger.info("SPI 0x%08x has reached its hard lifetime", spi)
-        self.end(spi)
+        if spi in self._sessions:
+            self._counts.lifetimes["hard"] += 1
+            _logger.info("SPI 0x%08x has reached its hard lifetime", spi)
+            self.end(spi)
 
     def end(self, spi: int) -> None:
         """End a session for good."""
@@ -213,6 +218,7 @@ class SessionTable:
             self._database.remove(keys.inbound.spi)
             if session is None:
                 continue
+            session.outbound.end()  # no number may be used that nobody remembers
             if session.sources is not None:
                 session.sources.release()
             if self._state is not None and not session.manual:

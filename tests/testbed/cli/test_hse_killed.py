@@ -71,6 +71,18 @@ class Ue:
         self._socket.settimeout(10.0)
         return found
 
+    def until_hello(self) -> list[bytes]:
+        """Begin another session; what came before the HSE answered to that."""
+        one = initiator(Configuration.parse("esp-transport"), secret=self._secret)
+        self.replay([esp.add_marker(one.request())])
+        found = []
+        while True:
+            data = self._socket.recv(65535)
+            with contextlib.suppress(esp.RemoteError):
+                one.response(esp.remove_marker(data))
+                return found
+            found.append(data)
+
     def close(self) -> None:
         self._socket.close()
 
@@ -202,4 +214,52 @@ def test_with_state_a_session_outlives_sigkill_and_nothing_is_delivered_or_numbe
     record_property("figure: kills", KILLS)
     record_property("figure: answers, no two to one packet", len(numbers))
     record_property("figure: packets that a kill took", unanswered)
+    ue.close()
+
+
+@pytest.mark.parametrize(
+    ("option", "limit"),
+    [("--hard-bytes", 8000), ("--hard-packets", 250)],
+    ids=["octets", "packets"],
+)
+def test_with_state_no_number_of_kills_gives_a_session_more_than_its_lifetime(
+    start: Start, secret_file: Path, option: str, limit: int
+) -> None:
+    chance = random.Random(6)
+    state = ("--state", "state", option, str(limit))
+    process, port = begin(start, secret_file, 0, *state)
+    ue = Ue(port, read_secret_file(secret_file))
+    device = ue.keyed("esp-tunnel")
+    came: list[bytes] = []
+    packets = octets = 0
+
+    def say(count: int) -> None:
+        for _ in range(count):
+            inner = build_udp_packet("10.0.0.1", "10.0.0.9", 40000, 5683, chance.randbytes(12))
+            ue.replay([device.stack.down(inner, 0.0).data])
+
+    def wait_for_answers() -> None:
+        """A hello that is answered shows that all before it was read, the next one written down."""
+        for _ in range(2):
+            came.extend(ue.until_hello())
+
+    for life in range(10):
+        if life:
+            process, _ = begin(start, secret_file, port, *state)
+        say(30)
+        wait_for_answers()
+        say(10)
+        time.sleep(chance.random() * 0.01)
+        if life < 9:
+            process.kill()
+            process.wait(timeout=20)
+    wait_for_answers()
+    told = counts(process)
+    for answer in (*came, *ue.unread()):
+        if answer[:4] != bytes(4):  # the word that it is not known
+            packets += 1
+            octets += len(device.stack.up(answer, 0.0).data) + 28
+    assert packets
+    assert (octets if option == "--hard-bytes" else packets) <= limit
+    assert told["delivered"] == {}  # 400 were sent: it is over, and stays so
     ue.close()

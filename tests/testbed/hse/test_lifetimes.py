@@ -10,7 +10,7 @@ import pytest
 
 import esp
 from esp.store import SequenceStore
-from testbed.hse import EchoApplication, Gateway, HsePort
+from testbed.hse import EchoApplication, Gateway, GatewayLimits, HsePort
 from testbed.hse.state import HseState
 from testbed.traffic import generated_traffic
 from testbed.ue.layers import Unit
@@ -27,7 +27,12 @@ class Life:
     """One life of an HSE over a folder of state, its clocks in the test's hands."""
 
     def __init__(
-        self, folder: Path, lifetime: esp.Lifetime | None, wall: float = 0.0, now: float = 0.0
+        self,
+        folder: Path,
+        lifetime: esp.Lifetime | None,
+        wall: float = 0.0,
+        now: float = 0.0,
+        sessions: int = 10,
     ) -> None:
         self.now = now
         self.state = HseState(folder, clock=lambda: wall or time.time())
@@ -37,8 +42,18 @@ class Life:
             application=self.application,
             state=self.state,
             lifetime=lifetime,
+            limits=GatewayLimits(sessions=sessions),
             now=now,
         )
+
+    def receive(self, data: bytes) -> list[bytes]:
+        """A datagram on the ESP port, of many in one wake-up."""
+        replies = self.gateway.receive(HsePort.ESP, data, UE_ADDRESS, self.now)
+        return [reply.data for reply in replies]
+
+    def flush(self) -> list[bytes]:
+        """The end of the wake-up."""
+        return [reply.data for reply in self.gateway.flush(self.now)]
 
     def send(self, port: HsePort, data: bytes) -> list[bytes]:
         replies = self.gateway.receive(port, data, UE_ADDRESS, self.now)
@@ -223,3 +238,32 @@ def test_the_soft_limit_is_told_once_per_session_and_ends_nothing(
         assert hse.says(device, number)
     assert hse.lifetimes == {"soft": 1}
     hse.end()
+
+
+@pytest.mark.parametrize("end", ["expired", "replaced", "crowded out"])
+def test_what_was_accepted_before_the_end_is_answered_and_the_session_never_comes_back(
+    tmp_path: Path, end: str
+) -> None:
+    """All in one wake-up: its numbers are forgotten, so nothing may write its keys down again."""
+    lifetime = esp.Lifetime(hard_packets=3) if end == "expired" else None
+    hse = Life(tmp_path, lifetime, sessions=1 if end == "crowded out" else 10)
+    device = make_device("esp-tunnel", hse.one)
+    successor = make_device("esp-tunnel", hse.one) if end == "replaced" else None
+    sent = [device.stack.down(MESSAGES[number].packet, 0.0).data for number in range(5)]
+    batch = sent if end == "expired" else sent[:3]
+    replies = [one for packet in batch for one in hse.receive(packet)]
+    if successor is not None:
+        replies += hse.receive(successor.stack.down(MESSAGES[5].packet, 0.0).data)
+    elif end == "crowded out":
+        make_device("esp-tunnel", lambda port, data: hse.receive(data)[-1], "ue-2")
+    replies += hse.flush()
+    assert hse.application.requests == (4 if successor is not None else 3)
+    assert hse.gateway.snapshot().answered == {"esp": hse.application.requests}
+    hse.end()
+    kept = list((tmp_path / "sessions").iterdir())
+    assert len(kept) == (1 if successor is not None else 0)
+    after = Life(tmp_path, lifetime)
+    for packet in sent:
+        assert [one for one in after.send(HsePort.ESP, packet) if one[:4] != bytes(4)] == []
+    assert after.application.requests == 0
+    after.end()
