@@ -31,7 +31,7 @@ from testbed.results.records import (
     Stage,
 )
 
-__all__ = ["summarise", "summarise_journal", "summarise_run"]
+__all__ = ["Reading", "summarise", "summarise_journal", "summarise_run"]
 
 PLAIN_TUNNEL = "esp-tunnel"
 """The configuration that ROHC's saving is measured against."""
@@ -83,13 +83,13 @@ def summarise(
     Returns:
         One row per configuration. A journal without messages gives no rows, and no error.
     """
-    reading = _Reading()
+    reading = Reading()
     for record in records:
         reading.add(record)
     return reading.summary(torn(), notes)
 
 
-class _Reading:
+class Reading:
     """A journal on its way to a summary."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from testbed.errors import UsageError
 
-__all__ = ["MAX_PRIVATE_BYTES", "read_private_text"]
+__all__ = ["MAX_PRIVATE_BYTES", "read_private_text", "read_token_file"]
 
 MAX_PRIVATE_BYTES = 64 << 20
 """A larger file is taken for a mistake."""
@@ -48,6 +48,21 @@ def read_private_text(path: Path, *, what: str) -> str:
     except UnicodeDecodeError:
         # No cause: it would hold the text.
         raise UsageError(f"{name}: not UTF-8 text", hint="Is it this file?") from None
+
+
+def read_token_file(path: Path) -> str:
+    """The token in a file of one line that its owner alone may read.
+
+    Raises:
+        UsageError: open to others, unreadable, or nothing that a header can carry.
+    """
+    token = read_private_text(path, what="token file").strip()
+    if not token or not all("!" <= letter <= "~" for letter in token):
+        raise UsageError(
+            f"token file {path}: not one line of printable ASCII without spaces",
+            hint="Write the token alone into it.",
+        )
+    return token
 
 
 def _check(status: os.stat_result, name: str, path: Path) -> None:

@@ -17,6 +17,14 @@ from esp.suites import EVERY_SUITE
 from testbed.association import EspSettings
 from testbed.bench import allowed_suites
 from testbed.bench.secrets import read_secret_file, read_subscribers
+from testbed.cli.doors import (
+    DoorOptions,
+    InsecureOption,
+    MetricsHostOption,
+    TlsCertOption,
+    TlsKeyOption,
+    TokenFileOption,
+)
 from testbed.cli.shared import app, print_json_line, stderr, stdout
 from testbed.compression import FeedbackWay, RohcMode, RohcSettings
 from testbed.errors import UsageError
@@ -24,6 +32,7 @@ from testbed.hse import AddressPlan, HsePort, HseServer, ListenAddresses
 from testbed.hse.manual import read_associations
 from testbed.hse.state import HseState
 from testbed.metrics import HseMetrics, MetricsServer
+from testbed.web.access import Access
 
 __all__ = ["hse"]
 
@@ -121,8 +130,13 @@ def hse(
         typer.Option(help="Folder in which sessions survive a restart; it holds their keys."),
     ] = None,
     metrics_port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Serve Prometheus metrics on loopback.")
+        int | None, typer.Option(min=0, max=65535, help="Serve Prometheus metrics.")
     ] = None,
+    metrics_host: MetricsHostOption = None,
+    token_file: TokenFileOption = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
+    insecure_lab_network: InsecureOption = False,
     json_output: Annotated[
         bool, typer.Option("--json", help="Print addresses and counts as JSON lines.")
     ] = False,
@@ -190,6 +204,10 @@ def hse(
         )
     except ValueError as error:
         raise UsageError(f"--rohc-integrity: {error}") from None
+    doors = DoorOptions(
+        token_file=token_file, certificate=tls_cert, key=tls_key, insecure=insecure_lab_network
+    )
+    access = None if metrics_port is None else doors.access(metrics_host)
     with contextlib.ExitStack() as stack:
         kept = None if state is None else stack.enter_context(contextlib.closing(HseState(state)))
         server = HseServer(
@@ -204,7 +222,7 @@ def hse(
             associations=EspSettings(replay_window=replay_window, pad_to=pad_to),
             state=kept,
         )
-        asyncio.run(_serve(server, metrics_port, json_output))
+        asyncio.run(_serve(server, metrics_port, access, json_output))
 
 
 def _assigned(options: list[str]) -> Addresses:
@@ -235,7 +253,9 @@ def _plan(*sources: Addresses) -> AddressPlan:
         ) from None
 
 
-async def _serve(server: HseServer, metrics_port: int | None, json_output: bool) -> None:
+async def _serve(
+    server: HseServer, metrics_port: int | None, access: Access | None, json_output: bool
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -245,7 +265,7 @@ async def _serve(server: HseServer, metrics_port: int | None, json_output: bool)
             addresses = {port.value: server.address(port) for port in HsePort}
             if metrics_port is not None:
                 metrics = stack.enter_context(
-                    MetricsServer(HseMetrics(server.snapshot), port=metrics_port)
+                    MetricsServer(HseMetrics(server.snapshot), port=metrics_port, access=access)
                 )
                 addresses["metrics"] = (metrics.address, metrics.port)
             if json_output:

@@ -36,6 +36,14 @@ from testbed.campaign.resuming import (
     open_interrupted,
     written_description,
 )
+from testbed.cli.doors import (
+    DoorOptions,
+    InsecureOption,
+    MetricsHostOption,
+    TlsCertOption,
+    TlsKeyOption,
+    TokenFileOption,
+)
 from testbed.cli.shared import INTERRUPTED, app, print_json, show_warning, stderr, stdout
 from testbed.cli.verdict import (
     BaselineOption,
@@ -59,6 +67,7 @@ from testbed.results import (
     TimeKind,
     start_manifest,
 )
+from testbed.web.access import Access
 
 __all__ = ["run"]
 
@@ -148,8 +157,13 @@ def run(
     ] = Path("runs"),
     metrics_port: Annotated[
         int | None,
-        typer.Option(min=0, max=65535, help="Serve Prometheus metrics on loopback meanwhile."),
+        typer.Option(min=0, max=65535, help="Serve Prometheus metrics meanwhile."),
     ] = None,
+    metrics_host: MetricsHostOption = None,
+    token_file: TokenFileOption = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
+    insecure_lab_network: InsecureOption = False,
     pushgateway: Annotated[
         str | None,
         typer.Option(
@@ -224,11 +238,17 @@ def run(
     payloads = load_payloads(bench)
     gateway = None if pushgateway is None else check_gateway(pushgateway)
     before = reference(baseline, baselines)  # a wrong name is told now, not after the run
+    doors = DoorOptions(
+        token_file=token_file, certificate=tls_cert, key=tls_key, insecure=insecure_lab_network
+    )
+    metrics_access = None if metrics_port is None else doors.access(metrics_host)
     if directory is None:
         directory = RunDirectory.create(runs)
     elif goes_on:
         check_resumable(directory, payloads)
-    interrupted = _run(bench, payloads, directory, goes_on, metrics_port, export_keys)
+    interrupted = _run(
+        bench, payloads, directory, goes_on, metrics_port, metrics_access, export_keys
+    )
     verdict = None if interrupted else Verdict(directory, before)
     if verdict is not None:
         verdict.write_junit(junit)
@@ -251,6 +271,7 @@ def _run(
     directory: RunDirectory,
     resume: bool,
     metrics_port: int | None,
+    access: Access | None,
     export_keys: bool,
 ) -> bool:
     """Carry the run out; whether it was interrupted."""
@@ -280,7 +301,9 @@ def _run(
     with contextlib.ExitStack() as stack:
         if metrics_port is not None:
             last_scrape = LastScrape()
-            server = stack.enter_context(MetricsServer(metrics, last_scrape, port=metrics_port))
+            server = stack.enter_context(
+                MetricsServer(metrics, last_scrape, port=metrics_port, access=access)
+            )
             stderr().print(f"metrics: {server.url}")
             stack.callback(_wait_for, last_scrape)
         progress = stack.enter_context(_progress(payloads.plan.total, metrics))

@@ -37,7 +37,7 @@ from esp.errors import (
     ResynchronisationFailed,
     UnknownIdentity,
 )
-from testbed.bench.private import read_private_text
+from testbed.bench.private import read_private_text, read_token_file
 from testbed.errors import UsageError
 
 __all__ = ["HttpVectorSource", "read_ready_vectors", "read_token_file"]
@@ -60,21 +60,6 @@ def read_ready_vectors(path: Path, used: UsedVectors) -> ReadyVectors:
         return ReadyVectors(parse_ready_vectors(text), used)
     except InvalidParameter as error:
         raise UsageError(f"{path}: {error}", hint=error.hint or None) from None
-
-
-def read_token_file(path: Path) -> str:
-    """The token in a file of one line that its owner alone may read.
-
-    Raises:
-        UsageError: open to others, unreadable, or nothing that a header can carry.
-    """
-    token = read_private_text(path, what="token file").strip()
-    if not token or not all("!" <= letter <= "~" for letter in token):
-        raise UsageError(
-            f"token file {path}: not one line of printable ASCII without spaces",
-            hint="Write the token alone into it.",
-        )
-    return token
 
 
 class HttpVectorSource:

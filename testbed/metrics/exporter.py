@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import errno
-import ipaddress
-import threading
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric as Family
 
-from testbed.errors import UsageError
+if TYPE_CHECKING:
+    from aiohttp import web
 
-__all__ = ["MetricsServer"]
+    from testbed.web.access import Access
+    from testbed.web.limits import Limits
+
+__all__ = ["METRICS_PATH", "Collector", "MetricsServer", "metrics_route"]
+
+METRICS_PATH = "/metrics"
+"""Where Prometheus looks."""
 
 
 class Collector(Protocol):
@@ -27,67 +32,67 @@ class Collector(Protocol):
         """The families with their samples."""
 
 
+def metrics_route(registry: CollectorRegistry) -> web.RouteDef:
+    """``/metrics`` of a server: the registry in the format that the scraper asks for."""
+    from aiohttp import hdrs, web  # slow to import; most runs are without a server
+
+    async def scrape(request: web.Request) -> web.Response:
+        encode, content_type = choose_encoder(request.headers.get(hdrs.ACCEPT, ""))
+        response = web.Response(body=encode(registry), headers={hdrs.CONTENT_TYPE: content_type})
+        response.enable_compression()
+        return response
+
+    return web.get(METRICS_PATH, scrape)
+
+
 class MetricsServer:
     """Serves ``/metrics`` in a thread until it is closed; also a context manager.
 
     Args:
         collectors: what to export, such as `RunMetrics` and `HseMetrics`.
         port: the TCP port; 0 lets the system choose one, see `port`.
-        address: where to listen. Anything but a loopback address shows the metrics to the
-            network, without a password: it needs ``exposed=True``.
-        exposed: the caller means it, and has warned the user.
+        access: who may come in, and where it listens; none is everybody on this computer.
+        limits: how much it gives.
 
     Raises:
-        UsageError: the port is in use or may not be used, the address is not this machine's, or
-            it is open to the network without being meant.
+        UsageError: the port is in use or may not be used, or the address is not this machine's.
     """
 
     def __init__(
         self,
         *collectors: Collector,
         port: int = 0,
-        address: str = "127.0.0.1",
-        exposed: bool = False,
+        access: Access | None = None,
+        limits: Limits | None = None,
     ) -> None:
-        if not exposed and not _is_loopback(address):
-            raise UsageError(
-                f"metrics on {address} would be open to the network",
-                hint="listen on 127.0.0.1 and let Prometheus come through a tunnel",
-            )
-        if not 0 <= port <= 65535:
-            raise UsageError(f"{port} is not a TCP port", hint="give a port from 1 to 65535")
+        from testbed.web.server import WebServer
+
         self.registry = CollectorRegistry()
         """Holds the collectors; never the library's global registry."""
         for collector in collectors:
             self.registry.register(collector)
-        try:
-            self._server, self._thread = start_http_server(
-                port, addr=address, registry=self.registry
-            )
-        except OSError as error:
-            raise _refused(error, address, port) from error
-        self._closing = threading.Lock()
-        self._closed = False
-        self.address = address
+        self._server = WebServer(
+            [metrics_route(self.registry)], port=port, access=access, limits=limits
+        )
+
+    @property
+    def address(self) -> str:
         """Where it listens."""
-        self.port: int = self._server.server_port
+        return self._server.address
+
+    @property
+    def port(self) -> int:
         """The port it listens on, also where 0 was asked for."""
+        return self._server.port
 
     @property
     def url(self) -> str:
         """What Prometheus scrapes."""
-        host = f"[{self.address}]" if ":" in self.address else self.address
-        return f"http://{host}:{self.port}/metrics"
+        return self._server.url.rstrip("/") + METRICS_PATH
 
     def close(self) -> None:
         """Stop listening and wait for the thread; closing twice is fine."""
-        with self._closing:
-            if self._closed:
-                return
-            self._closed = True
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.close()
 
     def __enter__(self) -> Self:
         return self
@@ -99,28 +104,3 @@ class MetricsServer:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return address == "localhost"
-
-
-def _refused(error: OSError, address: str, port: int) -> UsageError:
-    """The sentence for a port that cannot be listened on."""
-    if error.errno == errno.EADDRINUSE:
-        return UsageError(
-            f"the metrics port {port} on {address} is in use",
-            hint="another run or exporter has it; choose another with --metrics-port",
-        )
-    if error.errno == errno.EACCES:
-        return UsageError(
-            f"the metrics port {port} on {address} may not be used",
-            hint="ports below 1024 need privileges; choose a higher one with --metrics-port",
-        )
-    return UsageError(
-        f"the metrics cannot be served on {address} port {port}: {error.strerror or error}",
-        hint="the address has to be one of this machine's",
-    )

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from testbed.analysis.bytes import LAYERS, Layer, LayerBytes, LayerMeans
+from testbed.analysis.bytes import LAYERS, LayerBytes, LayerMeans
 from testbed.analysis.rows import ConfigurationRow, EnergyMeans, RunSummary
 from testbed.report import figures
+from testbed.report.colours import COLOURS, LAYER_COLOURS, MORE_COLOURS, STATE_COLOURS
 from testbed.report.run import RunView, StagedMessage
 from testbed.results.records import MessageRecord, Stage
 
@@ -32,39 +33,6 @@ MAX_POINTS: Final = 20_000
 """Points per plot; longer traces are thinned, and the page says so."""
 
 Trace = dict[str, Any]
-
-_COLOURS: Final = {
-    "none": "#7c8896",
-    "rohc": "#0d9488",
-    "esp-transport": "#a855f7",
-    "esp-tunnel": "#3b82f6",
-    "rohc+esp-tunnel": "#ea7317",
-}
-_MORE_COLOURS: Final = ("#db2777", "#65a30d", "#b45309", "#4f46e5", "#0891b2")
-
-_LAYER_COLOURS: Final[dict[Layer, str]] = {
-    Layer.OUTER_IP: "#64748b",
-    Layer.OUTER_UDP: "#94a3b8",
-    Layer.ESP_HEADER: "#1e5fd6",
-    Layer.ESP_IV: "#4f8df5",
-    Layer.ROHC_HEADER: "#ea7317",
-    Layer.INNER_IP: "#8b3fd9",
-    Layer.INNER_UDP: "#b98aee",
-    Layer.COAP: "#7cc9a0",
-    Layer.APPLICATION: "#2e9e5b",
-    Layer.ROHC_ICV: "#b45309",
-    Layer.ESP_PADDING: "#9cc3fb",
-    Layer.ESP_TRAILER: "#6ea6f8",
-    Layer.ESP_ICV: "#17479e",
-}
-
-_STATE_COLOURS: Final = {
-    "set-up": "#4f8df5",
-    "transmit": "#ea7317",
-    "receive": "#2e9e5b",
-    "tail": "#94a3b8",
-    "sleep": "#64748b",
-}
 
 _HOST, _SERIAL, _RADIO, _HSE, _TAIL = "#0d9488", "#d69e12", "#4f8df5", "#a855f7", "#94a3b8"
 
@@ -135,10 +103,10 @@ class Figure:
 
 def configuration_colour(summary: RunSummary, configuration: str) -> str:
     """The colour that a configuration has everywhere on the page."""
-    if configuration in _COLOURS:
-        return _COLOURS[configuration]
-    others = [row.configuration for row in summary.rows if row.configuration not in _COLOURS]
-    return _MORE_COLOURS[others.index(configuration) % len(_MORE_COLOURS)]
+    if configuration in COLOURS:
+        return COLOURS[configuration]
+    others = [row.configuration for row in summary.rows if row.configuration not in COLOURS]
+    return MORE_COLOURS[others.index(configuration) % len(MORE_COLOURS)]
 
 
 def latency_figure(view: RunView) -> Figure | None:
@@ -270,7 +238,7 @@ def _bytes_variant(
             "meta": layer.label,
             "x": _rounded([mean[layer] for mean in means], 3),
             "y": names,
-            "marker": {"color": _LAYER_COLOURS[layer]},
+            "marker": {"color": LAYER_COLOURS[layer]},
             "texttemplate": "%{x:.3~g}",
             "textposition": "inside",
             "insidetextanchor": "middle",
@@ -350,7 +318,7 @@ def _energy_variant(
                     "meta": state,
                     "x": _rounded(shown),
                     "y": [name for name, _ in energies],
-                    "marker": {"color": _STATE_COLOURS[state]},
+                    "marker": {"color": STATE_COLOURS[state]},
                     "texttemplate": "%{x:.3~r}",
                     "textposition": "inside",
                     "insidetextanchor": "middle",

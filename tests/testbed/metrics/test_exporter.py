@@ -12,6 +12,7 @@ from testbed.errors import ExitCode, UsageError
 from testbed.metrics.collectors import RunMetrics
 from testbed.metrics.exporter import MetricsServer
 from testbed.results import RunRecord
+from testbed.web.access import Access
 
 
 @pytest.fixture
@@ -82,16 +83,17 @@ def test_a_busy_port_is_a_clear_error(server: MetricsServer) -> None:
 @pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.0.2.1", "bench.example"])
 def test_an_address_that_is_open_to_the_network_has_to_be_meant(address: str) -> None:
     with pytest.raises(UsageError, match="open to the network"):
-        MetricsServer(RunMetrics(), address=address)
+        MetricsServer(RunMetrics(), access=Access(address=address))
 
 
 def test_an_address_that_is_not_ours_is_a_clear_error() -> None:
     with pytest.raises(UsageError, match=r"cannot be served on 192\.0\.2\.1"):
-        MetricsServer(RunMetrics(), address="192.0.2.1", exposed=True)
+        MetricsServer(RunMetrics(), access=Access(address="192.0.2.1", trusted_network=True))
 
 
 def test_an_exposed_address_is_served_when_it_is_meant() -> None:
-    with MetricsServer(RunMetrics(), address="0.0.0.0", exposed=True) as serving:
+    access = Access(address="0.0.0.0", trusted_network=True)
+    with MetricsServer(RunMetrics(), access=access) as serving:
         assert scrape(f"http://127.0.0.1:{serving.port}/metrics")[1]
 
 
