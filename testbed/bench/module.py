@@ -47,6 +47,9 @@ class ModuleDescription(Model):
     """What each message tells the network: nothing, no more data at all, or one answer expected."""
     max_payload: int | None = Field(default=None, ge=1, le=1500)
     """Largest UDP payload the module's socket takes, in octets; none uses the family's figure."""
+    keep_current: int = Field(default=10, ge=0, le=1000)
+    """Of how many messages per cell the modelled current of a virtual module is kept in ``trace/``,
+    besides the slowest and the first unanswered ones of each configuration; 0 keeps none."""
     virtual: ModuleSettings | None = None
     """Settings of a virtual module: coverage, network timers, loss; only with a virtual port."""
 

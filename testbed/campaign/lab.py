@@ -7,7 +7,7 @@ import ipaddress
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from firmware_bridge import (
@@ -24,16 +24,18 @@ from firmware_bridge.virtual import (
     Door,
     MemoryDoor,
     MemoryNetwork,
+    ModuleSettings,
     virtual_module_in_memory,
     virtual_module_on_pty,
 )
 from testbed.bench import Bench, ModuleDescription, Security
 from testbed.bench.secrets import parse_secret, read_secret_file
+from testbed.campaign.currents import CHANGES_PER_MESSAGE
 from testbed.errors import UsageError
 from testbed.hse import Endpoint, HsePort, HseServer, ListenAddresses, ServerObserver
 from testbed.ue.session import HseAddresses, Secret
 
-__all__ = ["Hse", "ModuleLink", "bench_secret", "open_hse", "open_module"]
+__all__ = ["Hse", "ModuleLink", "bench_secret", "open_hse", "open_module", "virtual_settings"]
 
 _LOOPBACK = "127.0.0.1"
 _OWN_SECRET_OCTETS = 32
@@ -242,12 +244,13 @@ async def _line_opener(
 ) -> tuple[Callable[[], Awaitable[Line]], Door | None]:
     """What opens the line, any number of times; a virtual module lives as long as ``stack``."""
     description = bench.module
+    settings = virtual_settings(description)
     seed = bench.seed if not part else Random(f"{bench.seed}/part {part}").getrandbits(63)
     if network is not None:
         door = await stack.enter_async_context(
             virtual_module_in_memory(
                 description.family,
-                settings=description.virtual,
+                settings=settings,
                 seed=seed,
                 network=network,
             )
@@ -261,7 +264,7 @@ async def _line_opener(
         return connect_in_memory, door
     if description.is_virtual:
         pty = await stack.enter_async_context(
-            virtual_module_on_pty(description.family, settings=description.virtual, seed=seed)
+            virtual_module_on_pty(description.family, settings=settings, seed=seed)
         )
 
         async def connect_to_pty() -> Line:
@@ -275,6 +278,14 @@ async def _line_opener(
         return await open_port(description.port, baudrate=description.baudrate)
 
     return connect, None
+
+
+def virtual_settings(description: ModuleDescription) -> ModuleSettings:
+    """The settings of a virtual module, its draw kept as long as the description wants it."""
+    settings = description.virtual or ModuleSettings()
+    if not description.keep_current or settings.power.trace_length:
+        return settings
+    return replace(settings, power=replace(settings.power, trace_length=CHANGES_PER_MESSAGE))
 
 
 def _memory_line(address: str, door: MemoryDoor) -> MemoryLine:

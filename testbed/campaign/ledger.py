@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import StrEnum
 
@@ -87,6 +87,8 @@ class Ledger:
         """How often the run was resumed."""
         self.last_s = 0.0
         """The run's clock at the latest moment that a record tells of."""
+        self.watch: Callable[[Record], None] | None = None
+        """Called with each record once it is written; none where nobody asks for it."""
         self.measured: dict[str, list[MessageRecord]] = {}
         """A campaign's measured messages by cell, without warm-up, where they are kept."""
 
@@ -119,6 +121,8 @@ class Ledger:
         self._journal.append(record)
         self._count(record)
         self._progress.record(record)
+        if self.watch is not None:
+            self.watch(record)
 
     def over(self, budget: BudgetDescription) -> str | None:
         """Which part of a budget is used up, as the journal's end names it; none: go on."""

@@ -8,13 +8,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
 from firmware_bridge.virtual import MemoryNetwork
 from testbed.bench import Bench, Configuration, Security
+from testbed.campaign.currents import CurrentWatch
 from testbed.campaign.execution import Execution
-from testbed.campaign.lab import Hse, open_hse, open_module
+from testbed.campaign.lab import Hse, ModuleLink, open_hse, open_module, virtual_settings
 from testbed.campaign.ledger import Ledger, Progress
 from testbed.campaign.observers import HseWatch, InFlight, WireWatch
 from testbed.campaign.payloads import Payloads
@@ -266,9 +268,25 @@ class _Runner:
                 self._in_flight,
                 new_session,
             )
-            stopped = await execution.run()
+            with self._current(link):
+                stopped = await execution.run()
             upkeep.finish()
             return stopped
+
+    @contextlib.contextmanager
+    def _current(self, link: ModuleLink) -> Iterator[None]:
+        """Keep a virtual module's draw, as the bench wants it, and write it down at the end."""
+        module = self._bench.module
+        if link.door is None or not module.keep_current:
+            yield
+            return
+        watch = CurrentWatch(link.door, self._ledger, module.keep_current)
+        self._ledger.watch = watch.record
+        try:
+            yield
+        finally:
+            self._ledger.watch = None
+            watch.write(self._directory, virtual_settings(module), module.family)
 
 
 def _esp_settings(bench: Bench) -> dict[str, Any]:

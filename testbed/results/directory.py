@@ -4,6 +4,7 @@
 ``manifest.json``     what the run was; written when it begins and again when it ends
 ``journal.jsonl``     one record per message: the source of truth
 ``messages.parquet``  the messages as a flat table, made from the journal
+``trace/*.parquet``   what the module drew during some messages; modelled by a virtual one
 ``capture.pcapng``    what went over the networks of both sides
 ``esp_sa``            keys with which Wireshark decrypts the capture; test secrets only
 ``report.html``       made from the journal; it can be made again

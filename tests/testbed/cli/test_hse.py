@@ -81,7 +81,7 @@ def test_no_key_is_written_down_for_a_secret_that_is_no_test_secret(
     assert (told / "esp_sa").stat().st_mode & 0o777 == 0o600
     secret = secret_file.read_text().strip().removeprefix("hex:")
     for run in (quiet, told):
-        for path in run.iterdir():
+        for path in (path for path in run.rglob("*") if path.is_file()):
             assert secret.encode() not in path.read_bytes(), path
             assert bytes.fromhex(secret) not in path.read_bytes(), path
 

@@ -63,6 +63,7 @@ def test_without_any_option_the_demo_runs_and_says_where_the_report_is(testbed: 
         "capture.pcapng",
         "esp_sa",
         "report.html",
+        "trace",
     }
 
 
@@ -161,7 +162,7 @@ def test_the_manifest_shows_the_module_and_masks_who_owns_it(everything: dict[st
     settings = ModuleSettings()
     for name, whole in (("imei", settings.imei), ("iccid", settings.card.iccid)):
         assert module[name] == "*" * (len(whole) - 4) + whole[-4:]
-        for path in Path(everything["directory"]).iterdir():
+        for path in (p for p in Path(everything["directory"]).rglob("*") if p.is_file()):
             assert whole.encode() not in path.read_bytes(), path
 
 
