@@ -192,6 +192,15 @@ def test_no_panel_and_no_rule_mixes_origins_or_kinds() -> None:
             assert mixed(expression, label) == [], name
 
 
+def test_no_expression_of_the_documentation_does() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    found = re.findall(r"\| `([^`]*testbed_[^`]*\[5m\][^`]*)` \|", text)
+    assert len(found) == 5
+    for expression in found:
+        for label in ("origin", "kind"):
+            assert mixed(expression, label) == [], expression
+
+
 @pytest.mark.parametrize(
     ("expression", "label"),
     [
