@@ -354,6 +354,7 @@ def timeline(
         },
         custom={"fillOpacity": 70, "lineWidth": 0},
         names=names,
+        color="thresholds",
     )
 
 

@@ -354,7 +354,8 @@ def _wait_for(scrape: LastScrape) -> None:
     """Let who scraped the run see its end; Ctrl-C ends that, too."""
     if scrape.patience_s > 1.0:
         stderr().print(f"waiting for the last scrape, at most {scrape.patience_s:.0f} s")
-    scrape.wait()
+    with contextlib.suppress(KeyboardInterrupt):
+        scrape.wait()
 
 
 def _cancel_on_termination() -> None:

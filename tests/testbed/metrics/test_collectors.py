@@ -1,6 +1,7 @@
 """The collectors: a journal's records and the HSE's counters, as Prometheus reads them."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -328,6 +329,39 @@ def test_the_number_of_series_stays_bounded_whatever_the_reasons() -> None:
     reasons = [n for n, _ in samples(metrics) if n == "testbed_messages_unanswered_total"]
     assert len(reasons) == 33
     assert metrics.value("testbed_messages_unanswered_total", **LABELS, reason="other") == 468
+
+
+def test_the_number_of_series_has_a_bound_whatever_a_journal_says() -> None:
+    """What modules, peers and files can choose: reasons, packet types, faults, levels."""
+    metrics = fed()
+    for n in range(1_000):
+        metrics.observe(
+            dataclasses.replace(
+                lost(n, f"reason {n}"), uplink_packet=f"type {n}", radio={"ecl": n - 500}
+            )
+        )
+        metrics.observe(
+            SessionRecord(
+                configuration="esp-tunnel",
+                setup_s=1.0,
+                bytes_up=1,
+                bytes_down=1,
+                reason=f"reason {n}",
+            )
+        )
+        metrics.observe(FaultRecord(fault=f"fault {n}", configuration="none", recovered_s=n))
+    levels, others = 4, 33
+    bound = {
+        "testbed_messages_unanswered_total": levels * others,
+        "testbed_rohc_packets_total": levels * others,
+        "testbed_session_rekeyings_total": others,
+        "testbed_module_faults_total": others,
+        "testbed_module_recovery_seconds_count": others,
+    }
+    counted = Counter(name for name, _ in samples(metrics))
+    for name, most in bound.items():
+        assert 32 < counted[name] <= most, name
+    assert sum(counted.values()) < 1_500
 
 
 def test_a_long_run_has_no_more_series_than_a_short_one() -> None:
