@@ -16,6 +16,7 @@ from enum import StrEnum
 from testbed.bench import BudgetDescription
 from testbed.campaign.plan import Visit
 from testbed.results import (
+    EndRecord,
     FaultRecord,
     FeedbackRecord,
     JournalWriter,
@@ -96,6 +97,10 @@ class Ledger:
         """Take in what the parts before have written."""
         for record in records:
             self._count(record)
+            if isinstance(record, EndRecord):  # it alone holds what the HSE has counted
+                for name, count in record.counts.items():
+                    if name.startswith("hse_"):
+                        self.counts[name] = count
             self._progress.record(record)
 
     def begin(self, journal: JournalWriter) -> None:

@@ -180,7 +180,7 @@ class _Runner:
     def _count_rejections(self, hse: Hse) -> None:
         if hse.server is not None:
             for (port, reason), count in sorted(hse.server.snapshot().rejected.items()):
-                self._ledger.counts[f"hse_rejected_{port}_{reason}"] = count
+                self._ledger.counts[f"hse_rejected_{port}_{reason}"] += count
 
     def _update_manifest(self, *, final: str | None = None, **changes: Any) -> None:
         manifest = self._directory.read_manifest()

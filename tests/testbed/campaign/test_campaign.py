@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
+from testbed.campaign.ledger import Ledger, Progress
 from testbed.cli import main
 from testbed.metrics import RunMetrics
-from testbed.results import JournalReader, RunDirectory
+from testbed.results import EndRecord, JournalReader, RunDirectory, RunStatus
 from testbed.results.capture_reader import CaptureReader
 
 SAMPLE = Path(__file__).parents[2] / "data" / "traffic" / "thermostat.pcapng"
@@ -362,3 +363,10 @@ def test_a_secret_that_is_not_written_down_is_asked_for_again(
     assert [message["planned"] for message in records(place)] == [0, 1, 2]
     assert records(place, "run")[0]["time"] == "scaled"
     assert secret not in place.journal_path.read_text() + place.manifest_path.read_text()
+
+
+def test_what_the_hse_refused_is_counted_over_all_parts() -> None:
+    ledger = Ledger(Progress())
+    ends = [{"hse_rejected_esp_bad-icv": 2, "setups": 9}, {"hse_rejected_esp_bad-icv": 5}]
+    ledger.restore(EndRecord(status=RunStatus.INTERRUPTED, counts=counts) for counts in ends)
+    assert dict(ledger.counts) == {"hse_rejected_esp_bad-icv": 5}
