@@ -5,6 +5,7 @@ this room may import that catalogue and nothing else of ours. On the shelves:
 
 - ``queries``  PromQL that names only what the catalogue has
 - ``grafana``  dashboard JSON from small records
+- ``panels``   the kinds of panel
 - ``boards/``  the dashboards
 - ``rules``    recording and alert rules
 - ``build``    all of it written to ``files/``, where it is committed

@@ -5,18 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from dashboards.boards.variables import DATASOURCE, REPORT, REPORTS, WINDOW, of_a_run
-from dashboards.grafana import (
-    GREEN,
-    ORANGE,
-    RED,
-    Dashboard,
-    Query,
-    Step,
-    Variable,
-    bar_gauge,
-    stat,
-    time_series,
-)
+from dashboards.grafana import GREEN, ORANGE, RED, Dashboard, Query, Step, Variable
+from dashboards.panels import bar_gauge, stat, time_series
 from dashboards.queries import RUN, increase, mean, rate, share, shown, total
 
 __all__ = ["COMPRESSION"]

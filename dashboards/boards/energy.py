@@ -5,18 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from dashboards.boards.variables import DATASOURCE, KIND, REPORT, REPORTS, WINDOW, of_a_run
-from dashboards.grafana import (
-    GREEN,
-    ORANGE,
-    RED,
-    Dashboard,
-    Query,
-    Step,
-    Variable,
-    bar_gauge,
-    bars,
-    time_series,
-)
+from dashboards.grafana import GREEN, ORANGE, RED, Dashboard, Query, Step, Variable
+from dashboards.panels import bar_gauge, bars, time_series
 from dashboards.queries import ARM, RUN, increase, mean, quantile, rate, shown, total
 
 __all__ = ["ENERGY"]

@@ -5,19 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from dashboards.boards.variables import DATASOURCE, WINDOW
-from dashboards.grafana import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    RED,
-    Dashboard,
-    Link,
-    Query,
-    Step,
-    Variable,
-    stat,
-    time_series,
-)
+from dashboards.grafana import BLUE, GREEN, ORANGE, RED, Dashboard, Link, Query, Step, Variable
+from dashboards.panels import stat, time_series
 from dashboards.queries import increase, rate, share, shown, total
 
 __all__ = ["HSE"]

@@ -5,19 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from dashboards.boards.variables import DATASOURCE, REPORT, REPORTS, WINDOW, of_a_run
-from dashboards.grafana import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    RED,
-    Dashboard,
-    Query,
-    Step,
-    stat,
-    table,
-    time_series,
-    timeline,
-)
+from dashboards.grafana import BLUE, GREEN, ORANGE, RED, Dashboard, Query, Step
+from dashboards.panels import stat, table, time_series, timeline
 from dashboards.queries import RUN, increase, mean, quantile, rate, share, shown, total
 
 __all__ = ["OVERVIEW"]

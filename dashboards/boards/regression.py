@@ -5,20 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from dashboards.boards.variables import DATASOURCE, REPORT, REPORTS, of_a_run
-from dashboards.grafana import (
-    GREEN,
-    ORANGE,
-    RED,
-    Dashboard,
-    Query,
-    Step,
-    Variable,
-    bar_gauge,
-    stat,
-    table,
-    time_series,
-    timeline,
-)
+from dashboards.grafana import GREEN, ORANGE, RED, Dashboard, Query, Step, Variable
+from dashboards.panels import bar_gauge, stat, table, time_series, timeline
 from dashboards.queries import RUN, shown, total
 
 __all__ = ["REGRESSION"]

@@ -5,17 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from dashboards.boards.variables import DATASOURCE, KIND, REPORT, REPORTS, WINDOW, of_a_run
-from dashboards.grafana import (
-    GREEN,
-    ORANGE,
-    RED,
-    Dashboard,
-    Query,
-    Step,
-    bar_gauge,
-    bars,
-    time_series,
-)
+from dashboards.grafana import GREEN, ORANGE, RED, Dashboard, Query, Step
+from dashboards.panels import bar_gauge, bars, time_series
 from dashboards.queries import ARM, RUN, increase, mean, quantile, rate, share, shown, total
 
 __all__ = ["SECURITY"]

@@ -14,7 +14,8 @@ import yaml
 from dashboards import FILES, build, copy, differing
 from dashboards.__main__ import main
 from dashboards.boards import ALL
-from dashboards.grafana import MAX_PANELS, Dashboard, Query, stat
+from dashboards.grafana import MAX_PANELS, Dashboard, Query
+from dashboards.panels import stat
 from testbed.metrics.catalogue import CATALOGUE, metric
 
 BOARDS = {board.uid: board.to_json() for board in ALL}
