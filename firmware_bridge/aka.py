@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 __all__ = [
     "AkaFunction",
+    "NetworkFunction",
     "UsimAnswer",
     "UsimBootstrapped",
     "UsimMacFailure",
@@ -81,3 +82,7 @@ UsimAnswer = UsimSuccess | UsimSyncFailure | UsimMacFailure
 
 AkaFunction = Callable[[bytes, bytes], UsimAnswer]
 """RAND and AUTN, 16 octets each, to the answer; keeps the card's sequence numbers itself."""
+
+NetworkFunction = Callable[[AkaFunction], bool]
+"""The network's side of an attach: puts its challenges to the card, and says whether the card is
+genuine."""

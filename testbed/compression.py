@@ -7,7 +7,7 @@ was decompressed to what had been compressed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import esp
@@ -58,6 +58,10 @@ class RohcSettings:
     """Inside ESP: the largest ROHC packet that may go in segments, in octets, CRC and ICV included
     (RFC 5858 section 4.3): what is too large for the module's socket then takes several. 0 for no
     segments."""
+    max_cid: int = rohc.Channel().max_cid
+    """MAX_CID of both channels (RFC 5795 section 5.1.2)."""
+    profiles: tuple[int, ...] = tuple(map(int, rohc.Channel().profiles))
+    """Profiles of both channels."""
     first_sn: int | None = None
     """First sequence number of a flow where the compressor makes it; none draws one at random, as
     RFC 3095 section 5.11.1 wants it."""
@@ -85,9 +89,37 @@ class RohcSettings:
         key = bytes(rohc_key_bytes(self.integrity))
         return RohcIcv(key=key, integrity=self.integrity, icv_bytes=self.icv_bytes).size
 
+    @property
+    def channel(self) -> keying.RohcChannel:
+        """What one end offers, or can do, where the key exchange negotiates it."""
+        return keying.RohcChannel(
+            max_cid=self.max_cid,
+            mrru=self.mrru,
+            mode=self.mode.value,
+            profiles=tuple(sorted(self.profiles)),
+            integrity=self.integrity,
+            icv_bytes=self.icv_bytes,
+        )
+
+    def agreed(self, channel: keying.RohcChannel | None) -> RohcSettings:
+        """The settings with what the key exchange agreed on; as they are where it says nothing."""
+        if channel is None:
+            return self
+        return replace(
+            self,
+            mode=RohcMode(channel.mode),
+            max_cid=channel.max_cid,
+            mrru=channel.mrru,
+            profiles=channel.profiles,
+            integrity=channel.integrity,
+            icv_bytes=channel.icv_bytes,
+        )
+
     def ends(self) -> tuple[rohc.Compressor, rohc.Decompressor]:
         """The compressor and the decompressor of one end of a pair of channels."""
-        channel = rohc.Channel()
+        channel = rohc.Channel(
+            max_cid=self.max_cid, large_cids=self.max_cid > 15, profiles=self.profiles
+        )
         mode, first_sn = self.mode.value, self.first_sn
         if self.optimistic_repeats is None:
             compressor = rohc.Compressor(channel, mode=mode, first_sn=first_sn)

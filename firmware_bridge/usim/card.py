@@ -88,16 +88,18 @@ class UsimProbe:
     """The card's."""
 
 
-async def probe_usim(module: Module) -> UsimProbe:
+async def probe_usim(module: Module, only: UsimPath | None = None) -> UsimProbe:
     """Find out how `module` leads to its USIM, without an authentication.
 
-    Selects the application and reads EF_IMSI and EF_UST on each way in turn.
+    Selects the application and reads EF_IMSI and EF_UST on each way in turn, or on `only` this one.
 
     Raises `SimNotReady` (no card, PIN), `UsimBusy`, `ModuleSilent`, `LineLost`: with those there is
     no saying.
     """
     reasons: dict[UsimPath, str] = {}
     for way in _WAYS:
+        if only not in (None, way.path):
+            continue
         path = way(module)
         try:
             identity = await _tried(path)

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from firmware_bridge.aka import AkaFunction
+from firmware_bridge.aka import AkaFunction, NetworkFunction
 from firmware_bridge.virtual.actions import LineLost
 from firmware_bridge.virtual.current import Energy
 from firmware_bridge.virtual.faults import FaultKind
@@ -44,6 +44,7 @@ class Door:
         network: What its UDP sockets are bound on; this machine's real network by default.
         aka: The USIM's authentication, likewise.
         gba: Likewise.
+        attach: The network's side of AKA, its ``network``.
     """
 
     def __init__(
@@ -55,9 +56,10 @@ class Door:
         *,
         aka: AkaFunction | None = None,
         gba: AkaFunction | None = None,
+        attach: NetworkFunction | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self.module = VirtualModule(family, settings, seed, self._loop.time(), aka, gba)
+        self.module = VirtualModule(family, settings, seed, self._loop.time(), aka, gba, attach)
         """The module behind the door."""
         self.network: UdpNetwork | MemoryUdp
         """Its UDP sockets."""
@@ -184,8 +186,9 @@ class PtyDoor(Door):
         *,
         aka: AkaFunction | None = None,
         gba: AkaFunction | None = None,
+        attach: NetworkFunction | None = None,
     ) -> None:
-        super().__init__(family, settings, seed, aka=aka, gba=gba)
+        super().__init__(family, settings, seed, aka=aka, gba=gba, attach=attach)
         self._link = link
         self._unread = bytearray()
         self._back: asyncio.TimerHandle | None = None
@@ -290,8 +293,9 @@ class MemoryDoor(Door):
         *,
         aka: AkaFunction | None = None,
         gba: AkaFunction | None = None,
+        attach: NetworkFunction | None = None,
     ) -> None:
-        super().__init__(family, settings, seed, network, aka=aka, gba=gba)
+        super().__init__(family, settings, seed, network, aka=aka, gba=gba, attach=attach)
         self._receiver: Callable[[bytes], None] | None = None
         self._unplugged: Callable[[], None] | None = None
         self._back_at = float("-inf")
@@ -343,6 +347,7 @@ async def virtual_module_on_pty(
     link: Path | None = None,
     aka: AkaFunction | None = None,
     gba: AkaFunction | None = None,
+    attach: NetworkFunction | None = None,
 ) -> AsyncIterator[PtyDoor]:
     """A virtual module on a pseudo-terminal, for as long as the context lasts.
 
@@ -356,7 +361,8 @@ async def virtual_module_on_pty(
         ValueError: no such family.
         OSError: no pseudo-terminal to be had.
     """
-    with contextlib.closing(PtyDoor(family, settings, seed, link, aka=aka, gba=gba)) as door:
+    door = PtyDoor(family, settings, seed, link, aka=aka, gba=gba, attach=attach)
+    with contextlib.closing(door):
         yield door
 
 
@@ -369,6 +375,7 @@ async def virtual_module_in_memory(
     network: MemoryNetwork | None = None,
     aka: AkaFunction | None = None,
     gba: AkaFunction | None = None,
+    attach: NetworkFunction | None = None,
 ) -> AsyncIterator[MemoryDoor]:
     """A virtual module without a device, for as long as the context lasts.
 
@@ -377,5 +384,6 @@ async def virtual_module_in_memory(
     Raises:
         ValueError: no such family.
     """
-    with contextlib.closing(MemoryDoor(family, settings, seed, network, aka=aka, gba=gba)) as door:
+    door = MemoryDoor(family, settings, seed, network, aka=aka, gba=gba, attach=attach)
+    with contextlib.closing(door):
         yield door

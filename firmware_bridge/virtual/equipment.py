@@ -34,12 +34,18 @@ class UserEquipment(Mobility):
         seed: Of every random choice.
         timers: Shared with the module around it.
         observer: Told what happens.
+        authenticate: Whether the network takes the card for genuine; asked at each attach.
     """
 
     def __init__(
-        self, settings: ModuleSettings, seed: int, timers: Timers, observer: Observer
+        self,
+        settings: ModuleSettings,
+        seed: int,
+        timers: Timers,
+        observer: Observer,
+        authenticate: Callable[[], bool] = lambda: True,
     ) -> None:
-        super().__init__(settings, seed, timers, observer)
+        super().__init__(settings, seed, timers, observer, authenticate)
         self._core_rng = random.Random(f"{seed}/core")
         self._uplinks = 0
         self._uplink_running = False

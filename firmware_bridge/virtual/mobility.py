@@ -48,6 +48,7 @@ RELEASE_AFTER_SIGNALLING_S = 0.3
 _SEARCH_PAUSE_S = 10.0  # between two searches that found nothing
 _DETACH_TIMEOUT_S = 15.0  # T3421 (TS 24.301 table 10.2.1): then it is done locally
 _RETRY_S = 2.0  # after a random access that got no answer
+_ILLEGAL_UE = 3  # TS 24.301 9.9.3.9
 
 
 class Mobility:
@@ -58,12 +59,19 @@ class Mobility:
         seed: Of every random choice.
         timers: Shared with the module around it.
         observer: Told what happens.
+        authenticate: Whether the network takes the card for genuine; asked at each attach.
     """
 
     def __init__(
-        self, settings: ModuleSettings, seed: int, timers: Timers, observer: Observer
+        self,
+        settings: ModuleSettings,
+        seed: int,
+        timers: Timers,
+        observer: Observer,
+        authenticate: Callable[[], bool] = lambda: True,
     ) -> None:
         self._network = settings.network
+        self._authenticate = authenticate
         self._timers = timers
         self._observer = observer
         self._rng = random.Random(f"{seed}/search")
@@ -329,8 +337,11 @@ class Mobility:
     def _attach_job(self) -> None:
         def finish() -> None:
             self._attaching = False
-            if self._network.reject_cause is not None:
-                self.reject_cause = self._network.reject_cause
+            cause = self._network.reject_cause
+            if cause is None and not self._authenticate():
+                cause = _ILLEGAL_UE
+            if cause is not None:
+                self.reject_cause = cause
                 self._attach_wanted = False
                 self._quick_release = True
                 self._set_status(3)

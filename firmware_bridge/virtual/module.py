@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from firmware_bridge.aka import AkaFunction
+from firmware_bridge.aka import AkaFunction, NetworkFunction
 from firmware_bridge.virtual.actions import (
     Action,
     DatagramSent,
@@ -60,6 +60,7 @@ class VirtualModule:
         now: The present, seconds on the clock that all later calls use.
         aka: The USIM's authentication; None: a card that has none.
         gba: The same in the GBA context, see :mod:`firmware_bridge.virtual.usim`.
+        network: The network's side of AKA at each attach; None: it attaches every card.
 
     Raises:
         ValueError: no such family.
@@ -73,6 +74,7 @@ class VirtualModule:
         now: float = 0.0,
         aka: AkaFunction | None = None,
         gba: AkaFunction | None = None,
+        network: NetworkFunction | None = None,
     ) -> None:
         self.family = family
         session = dialect(family)
@@ -111,7 +113,11 @@ class VirtualModule:
         self._tokens = 0
         self._open: set[int] = set()
         self._handles = 0
-        self.equipment = UserEquipment(self.settings, seed, self.timers, self)
+
+        def authenticate() -> bool:
+            return aka is None or network is None or network(aka)
+
+        self.equipment = UserEquipment(self.settings, seed, self.timers, self, authenticate)
         """The radio side; for the dialect."""
         self._session: Session = session(self, random.Random(f"{seed}/line"))
         if self.settings.booted:

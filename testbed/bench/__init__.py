@@ -13,8 +13,10 @@ or to publish its JSON Schema (`bench_schema`). On the shelves:
 - ``mistakes.py``       what a model finds wrong with it, as sentences
 - ``private.py``        files that their owner alone may read
 - ``subscribers.py``    one of these: the subscriber file of AKA
+- ``aka.py``            where keys come from: a secret, or AKA and whose USIM
 """
 
+from testbed.bench.aka import AkaDescription, Keys, UsimKind, UsimWay
 from testbed.bench.campaign import (
     BudgetDescription,
     CampaignDescription,
@@ -50,6 +52,7 @@ __all__ = [
     "DEFAULT_MATRIX",
     "DEFAULT_SUITE",
     "POLICIES",
+    "AkaDescription",
     "Bench",
     "BudgetDescription",
     "CampaignDescription",
@@ -59,6 +62,7 @@ __all__ = [
     "ExclusionDescription",
     "FactorsDescription",
     "HseDescription",
+    "Keys",
     "LifetimeDescription",
     "ModuleDescription",
     "Pace",
@@ -68,6 +72,8 @@ __all__ = [
     "Security",
     "TrafficDescription",
     "UntilDescription",
+    "UsimKind",
+    "UsimWay",
     "allowed_suites",
     "bench_schema",
     "load_bench",

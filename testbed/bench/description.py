@@ -24,6 +24,7 @@ from pydantic import (
 
 import esp
 from esp.suites import EVERY_SUITE
+from testbed.bench.aka import AkaDescription, Keys, UsimKind, UsimWay
 from testbed.bench.campaign import CampaignDescription
 from testbed.bench.configuration import DEFAULT_MATRIX, Compression, Configuration, Security
 from testbed.bench.model import Model
@@ -239,6 +240,10 @@ class Bench(Model):
     """The module under test."""
     hse: HseDescription = HseDescription()
     """The other end of the security association."""
+    keys: Keys = Keys.SECRET
+    """Where keys come from: the secret shared with the HSE, or AKA through a USIM."""
+    aka: AkaDescription = AkaDescription()
+    """With ``keys: aka``: whose USIM, and how it is reached."""
     traffic: TrafficDescription = TrafficDescription()
     """What is sent."""
     rohc: RohcDescription = RohcDescription()
@@ -297,6 +302,7 @@ class Bench(Model):
                     f"{', '.join(sorted(self.policy.allowed))}"
                 )
         _ = self.timing
+        self._check_aka()
         coverage = self.campaign is not None and self.campaign.factors.coverage
         if coverage and not self.module.is_virtual:
             raise ValueError(
@@ -311,17 +317,43 @@ class Bench(Model):
             )
         return self
 
+    def _check_aka(self) -> None:
+        aka, module = self.aka, self.module
+        if self.keys is not Keys.AKA:
+            if aka != AkaDescription():
+                raise ValueError("settings under 'aka' without keys: aka")
+            return
+        soft = aka.usim is UsimKind.SOFT
+        if soft and aka.path is not UsimWay.AUTO:
+            raise ValueError("aka: path is the way to a card in the module, and usim is soft")
+        in_the_card = not soft and not module.is_virtual
+        if in_the_card and aka.subscribers is not None:
+            raise ValueError(
+                "aka: subscribers is not needed here, since the card in the module has its own "
+                "key: it belongs to `testbed hse`; leave it away"
+            )
+        inside = module.is_virtual and self.hse.address is None
+        if aka.subscribers is None and not inside and not in_the_card:
+            raise ValueError(
+                f"keys: aka with a {'soft USIM' if soft else 'virtual card'} and an HSE elsewhere: "
+                "both have to know the same key; give aka: subscribers, or --subscribers FILE"
+            )
+
     @property
     def timing(self) -> Timing:
         """What the description says about time."""
         hse = self.hse
+        if self.keys is Keys.AKA:
+            real = self.aka.subscribers is not None and not self.aka.test
+        else:
+            real = not hse.test and (hse.secret is not None or hse.secret_file is not None)
         return Timing(
             wanted=self.time,
             wanted_scale=self.time_scale,
             port=self.module.port,
             virtual_module=self.module.is_virtual,
             own_hse=hse.address is None,
-            real_secret=not hse.test and (hse.secret is not None or hse.secret_file is not None),
+            real_secret=real,
         )
 
     def random(self, purpose: str, part: int = 0) -> Callable[[int], bytes]:

@@ -56,6 +56,9 @@ def load_bench(path: Path, overrides: Mapping[str, Any] | None = None) -> Bench:
         traffic = traffic.model_copy(update={"capture": path.parent / traffic.capture})
     if hse.secret_file is not None and _from_file(source.data, overrides, "hse", "secret_file"):
         hse = hse.model_copy(update={"secret_file": path.parent / hse.secret_file})
+    aka = bench.aka
+    if aka.subscribers is not None and _from_file(source.data, overrides, "aka", "subscribers"):
+        aka = aka.model_copy(update={"subscribers": path.parent / aka.subscribers})
     campaign = bench.campaign
     if campaign is not None:
         sources = tuple(
@@ -64,7 +67,9 @@ def load_bench(path: Path, overrides: Mapping[str, Any] | None = None) -> Bench:
         )
         factors = campaign.factors.model_copy(update={"payload": sources})
         campaign = campaign.model_copy(update={"factors": factors})
-    return bench.model_copy(update={"traffic": traffic, "hse": hse, "campaign": campaign})
+    return bench.model_copy(
+        update={"traffic": traffic, "hse": hse, "aka": aka, "campaign": campaign}
+    )
 
 
 def validate_bench(data: Mapping[str, Any], *, source: YamlSource | None = None) -> Bench:

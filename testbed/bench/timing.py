@@ -56,7 +56,7 @@ class Timing:
     own_hse: bool
     """Whether the run starts its HSE itself."""
     real_secret: bool
-    """Whether the description gives a secret that is not marked as a test secret."""
+    """Whether the description gives a secret, or subscribers, not marked as test ones."""
 
     def __post_init__(self) -> None:
         scale, kind = self.wanted_scale, self.wanted
@@ -92,8 +92,8 @@ class Timing:
         if self.real_secret:
             raise ValueError(
                 "time: virtual with a secret that is not marked as a test secret: in virtual time "
-                "keys come from the seed; leave the secret away, say hse: {test: true}, or time: "
-                "scaled"
+                "keys come from the seed; leave the secret away, say hse: {test: true} (of "
+                "subscribers: aka: {test: true}), or time: scaled"
             )
 
     @property

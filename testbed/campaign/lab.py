@@ -28,11 +28,20 @@ from firmware_bridge.virtual import (
     virtual_module_in_memory,
     virtual_module_on_pty,
 )
-from testbed.bench import Bench, ModuleDescription, Security
+from testbed.bench import Bench, Keys, ModuleDescription, Security
 from testbed.bench.secrets import parse_secret, read_secret_file
+from testbed.bench.subscribers import AkaSubscribers
 from testbed.campaign.currents import CHANGES_PER_MESSAGE
+from testbed.campaign.subscriber import Card, bench_centre
 from testbed.errors import UsageError
-from testbed.hse import Endpoint, HsePort, HseServer, ListenAddresses, ServerObserver
+from testbed.hse import (
+    AkaService,
+    Endpoint,
+    HsePort,
+    HseServer,
+    ListenAddresses,
+    ServerObserver,
+)
 from testbed.ue.session import HseAddresses, Secret
 
 __all__ = ["Hse", "ModuleLink", "bench_secret", "open_hse", "open_module", "virtual_settings"]
@@ -48,7 +57,7 @@ class Hse:
     addresses: HseAddresses
     """Where the module finds it."""
     secret: Secret | None
-    """What the UE shares with it."""
+    """What the UE shares with it; none with keys from AKA."""
     server: HseServer | None
     """The HSE itself when the run started it, else ``None``."""
 
@@ -70,7 +79,11 @@ def bench_secret(bench: Bench) -> Secret | None:
 
 @asynccontextmanager
 async def open_hse(
-    bench: Bench, observer: ServerObserver, network: MemoryNetwork | None = None, part: int = 0
+    bench: Bench,
+    observer: ServerObserver,
+    network: MemoryNetwork | None = None,
+    part: int = 0,
+    subscribers: AkaSubscribers | None = None,
 ) -> AsyncIterator[Hse]:
     """The HSE that the description names, or one of our own in this event loop.
 
@@ -79,15 +92,17 @@ async def open_hse(
         observer: sees what our own HSE sees; an HSE elsewhere shows nothing.
         network: where our own listens; this machine's loopback by default.
         part: which part of a resumed run it is for, from 0: no part uses another's random octets.
+        subscribers: those of our own, with keys from AKA (`testbed.campaign.subscriber`).
 
     Raises:
         UsageError: no secret for an HSE elsewhere, or its name is unknown.
         LabFault: our own can't listen.
     """
-    secret = bench_secret(bench)
+    from_aka = bench.keys is Keys.AKA
+    secret = None if from_aka else bench_secret(bench)
     if bench.hse.address is not None:
         protected = [c.name for c in bench.matrix if c.security is not Security.NONE]
-        if secret is None and protected:
+        if secret is None and protected and not from_aka:
             raise UsageError(
                 f"configuration {protected[0]} needs the secret shared with the HSE at "
                 f"{bench.hse.address}, and the bench gives none",
@@ -106,11 +121,16 @@ async def open_hse(
             server=None,
         )
         return
-    if secret is None:
+    aka = None
+    if from_aka:
+        assert subscribers is not None  # an HSE of our own has subscribers
+        aka = AkaService(vectors=bench_centre(bench, subscribers, part))
+    elif secret is None:
         secret = Secret(bench.random("secret")(_OWN_SECRET_OCTETS), test=True)
-    shared = secret.reveal()
+    shared = None if secret is None else secret.reveal()
     server = HseServer(
         secrets=lambda identity: shared if identity == bench.identity else None,
+        aka=aka,
         listen=(
             ListenAddresses(host=_LOOPBACK, esp_port=0, rohc_port=0, plain_port=0)
             if network is None
@@ -216,6 +236,7 @@ async def open_module(
     on_line: Callable[[Module], None] | None = None,
     network: MemoryNetwork | None = None,
     part: int = 0,
+    card: Card | None = None,
 ) -> AsyncIterator[ModuleLink]:
     """The module that the description names, its line opened.
 
@@ -225,13 +246,14 @@ async def open_module(
             with the next one, when the line was lost and opened anew.
         network: puts a virtual module in memory, on this network; on a pty by default.
         part: which part of a resumed run it is for, from 0: a virtual module's radio is another.
+        card: in a virtual module; none has no authentication.
 
     Raises:
         firmware_bridge.ModuleError: port missing, busy, unreachable.
     """
     driver(bench.module.family)  # a family that nobody knows is named before anything is opened
     async with contextlib.AsyncExitStack() as stack:
-        connect, door = await _line_opener(bench, network, stack, part)
+        connect, door = await _line_opener(bench, network, stack, part, card)
         link = ModuleLink(connect, bench.module, on_line)
         link.door = door
         stack.push_async_callback(link.close)
@@ -240,11 +262,17 @@ async def open_module(
 
 
 async def _line_opener(
-    bench: Bench, network: MemoryNetwork | None, stack: contextlib.AsyncExitStack, part: int
+    bench: Bench,
+    network: MemoryNetwork | None,
+    stack: contextlib.AsyncExitStack,
+    part: int,
+    card: Card | None,
 ) -> tuple[Callable[[], Awaitable[Line]], Door | None]:
     """What opens the line, any number of times; a virtual module lives as long as ``stack``."""
     description = bench.module
     settings = virtual_settings(description)
+    aka = None if card is None else card.authenticate
+    attach = None if card is None else card.attach
     seed = bench.seed if not part else Random(f"{bench.seed}/part {part}").getrandbits(63)
     if network is not None:
         door = await stack.enter_async_context(
@@ -253,6 +281,8 @@ async def _line_opener(
                 settings=settings,
                 seed=seed,
                 network=network,
+                aka=aka,
+                attach=attach,
             )
         )
 
@@ -264,7 +294,13 @@ async def _line_opener(
         return connect_in_memory, door
     if description.is_virtual:
         pty = await stack.enter_async_context(
-            virtual_module_on_pty(description.family, settings=settings, seed=seed)
+            virtual_module_on_pty(
+                description.family,
+                settings=settings,
+                seed=seed,
+                aka=aka,
+                attach=attach,
+            )
         )
 
         async def connect_to_pty() -> Line:

@@ -12,14 +12,18 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
+from esp import keying
+from firmware_bridge import Module, ModuleError, UsimRefused, UsimUnreachable
+from firmware_bridge.usim import UsimPath
 from firmware_bridge.virtual import MemoryNetwork
-from testbed.bench import Bench, Configuration, Security
+from testbed.bench import Bench, Configuration, Keys, Security, UsimKind, UsimWay
 from testbed.campaign.currents import CurrentWatch
 from testbed.campaign.execution import Execution
 from testbed.campaign.lab import Hse, ModuleLink, open_hse, open_module, virtual_settings
 from testbed.campaign.ledger import Ledger, Progress
 from testbed.campaign.observers import HseWatch, InFlight, WireWatch
 from testbed.campaign.payloads import Payloads
+from testbed.campaign.subscriber import bench_subscribers, own_card
 from testbed.campaign.upkeep import Upkeep, radio_dict
 from testbed.clock import TimeKind
 from testbed.hse import HsePort
@@ -32,10 +36,13 @@ from testbed.results import (
     RunDirectory,
     RunRecord,
     RunStatus,
+    SessionRecord,
     Sync,
 )
 from testbed.results.parquet import write_messages
-from testbed.ue.session import UeSession
+from testbed.ue.agreement import usim_failure
+from testbed.ue.session import KeyingFailed, UeSession
+from testbed.ue.usim import UeUsim
 from testbed.version import __version__
 
 __all__ = ["Progress", "run_bench"]
@@ -48,6 +55,13 @@ _TIME_COMMENTS = {
     TimeKind.REAL: "times are those of the clock on the wall",
     TimeKind.SCALED: "a second is the run's own, a part of one on the wall",
     TimeKind.VIRTUAL: "virtual time: a second is the run's own, and its first one is 1970's",
+}
+
+
+_PATHS = {
+    UsimWay.AUTO: None,
+    UsimWay.CSIM: UsimPath.BASIC,
+    UsimWay.CGLA: UsimPath.CHANNEL,
 }
 
 
@@ -102,6 +116,7 @@ class _Runner:
         keeps = campaign is not None and campaign.until is not None
         self._ledger = Ledger(progress, keep_measured=keeps)
         self._upkeep = Upkeep(bench, self._ledger, progress, self._in_flight)
+        self._subscribers = bench_subscribers(bench)
 
     async def run(self) -> None:
         ledger = self._ledger
@@ -110,7 +125,9 @@ class _Runner:
         watch = HseWatch(self._in_flight)
         with self._journal() as journal:
             try:
-                async with open_hse(self._bench, watch, self._network, ledger.part) as hse:
+                async with open_hse(
+                    self._bench, watch, self._network, ledger.part, self._subscribers
+                ) as hse:
                     try:
                         stopped = await self._run_with_hse(hse, watch)
                     finally:
@@ -149,12 +166,12 @@ class _Runner:
     async def _run_with_hse(self, hse: Hse, watch: HseWatch) -> str | None:
         bench = self._bench
         loop = asyncio.get_running_loop()
-        secret = hse.secret
+        test_keys = self._test_keys(hse)
         keyed = any(one.security is not Security.NONE for one in self._payloads.plan.configurations)
-        write_keys = keyed and secret is not None and (secret.test or self._export_keys)
+        write_keys = keyed and (test_keys or self._export_keys)
         if write_keys:
             self._update_manifest(
-                test_keys=secret is not None and secret.test,
+                test_keys=test_keys,
                 decrypt=self._directory.decrypt_command,
             )
         capture = RunCapture(
@@ -176,6 +193,13 @@ class _Runner:
                 return await self._run_module(hse, wire)
             finally:
                 watch.capture = None
+
+    def _test_keys(self, hse: Hse) -> bool:
+        """Whether the run's keys come from what is marked as a test secret."""
+        aka = self._bench.aka
+        if self._bench.keys is Keys.AKA:
+            return self._subscribers is not None and (aka.subscribers is None or aka.test)
+        return hse.secret is not None and hse.secret.test
 
     def _count_rejections(self, hse: Hse) -> None:
         if hse.server is not None:
@@ -215,6 +239,7 @@ class _Runner:
                 "rohc_mode": bench.rohc.mode.value,
                 "rohc_feedback": bench.rohc.feedback.value,
                 **_esp_settings(bench),
+                **_key_settings(bench),
             },
         )
 
@@ -224,7 +249,15 @@ class _Runner:
         self._progress.phase(f"starting {bench.module.family} on {bench.module.port}")
         self._in_flight.configuration = payloads.plan.cells[0].configuration.name
 
-        async with open_module(bench, upkeep.watch, self._network, part) as link:
+        card = own_card(bench, self._subscribers, part)
+        usim = None
+        hierarchy = keying.Hierarchy(check_separation=bench.aka.check_separation)
+        if bench.keys is Keys.AKA:
+            soft = bench.aka.usim is UsimKind.SOFT
+            usim = UeUsim(
+                _PATHS[bench.aka.path], card.authenticate if soft and card is not None else None
+            )
+        async with open_module(bench, upkeep.watch, self._network, part, card) as link:
             upkeep.use(link)
             await upkeep.start()
             module = link.module
@@ -243,6 +276,9 @@ class _Runner:
                 radio=radio_dict(await upkeep.report()),
             )
 
+            if usim is not None:
+                await self._find_usim(usim, link.module)
+
             def new_session(configuration: Configuration, number: int) -> UeSession:
                 return UeSession(
                     link.module,
@@ -250,6 +286,8 @@ class _Runner:
                     hse.addresses,
                     identity=bench.identity,
                     secret=hse.secret,
+                    usim=usim,
+                    hierarchy=hierarchy,
                     module_address=upkeep.address,
                     local_port=LOCAL_PORTS + number,
                     rohc_settings=bench.rohc_settings,
@@ -271,6 +309,8 @@ class _Runner:
             with self._current(link):
                 stopped = await execution.run()
             upkeep.finish()
+            if usim is not None:
+                await usim.close()
             return stopped
 
     @contextlib.contextmanager
@@ -288,12 +328,51 @@ class _Runner:
             self._ledger.watch = None
             watch.write(self._directory, virtual_settings(module), module.family)
 
+    async def _find_usim(self, usim: UeUsim, module: Module) -> None:
+        """Find the way to the USIM before anything is measured: without one, the run ends here.
+
+        Raises:
+            KeyingFailed: there is none.
+        """
+        names = [
+            one.name
+            for one in self._payloads.plan.configurations
+            if one.security is not Security.NONE
+        ]
+        if not names:
+            return
+        self._progress.phase("looking for the USIM")
+        try:
+            await usim.open(module)
+        except (UsimUnreachable, UsimRefused) as error:
+            failure = usim_failure(error)
+            record = SessionRecord(
+                configuration=names[0],
+                setup_s=0.0,
+                bytes_up=0,
+                bytes_down=0,
+                attempts=0,
+                failure=failure.reason,
+                key_agreement=Keys.AKA.value,
+            )
+            self._ledger.write(record)
+            raise KeyingFailed(record, failure.said, hint=failure.hint) from error
+        except ModuleError as error:  # it may come back until keys are due
+            self._upkeep.faults.error(error, asyncio.get_running_loop().time())
+
 
 def _esp_settings(bench: Bench) -> dict[str, Any]:
     """What the bench says about ESP that is not the default."""
     return {
         f"esp_{name}": value for name, value in bench.esp.model_dump(exclude_defaults=True).items()
     }
+
+
+def _key_settings(bench: Bench) -> dict[str, Any]:
+    """Where keys come from, unless it is the secret."""
+    if bench.keys is not Keys.AKA:
+        return {}
+    return {"keys": bench.keys.value, "usim": bench.aka.usim.value}
 
 
 def masked(digits: str) -> str:

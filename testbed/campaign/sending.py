@@ -175,7 +175,14 @@ class Sender:
             arm.session, trace, radio, already_connected, record.bytes_up, record.bytes_down, 0.0
         )
         unanswered = None if after is None else arm.recovery.unanswered
-        self._ledger.write(replace(record, energy=energy, after=after, unanswered=unanswered))
+        record = replace(
+            record,
+            energy=energy,
+            after=after,
+            unanswered=unanswered,
+            stages_s=trace.all_stages_s,
+        )
+        self._ledger.write(record)
         if failure is not None:
             raise failure
 

@@ -4,6 +4,7 @@
 when the bench names none. On the shelves:
 
 - ``applications.py``  what answers the messages that come out of the security association
+- ``agreement.py``     hello and AKA behind one door
 - ``addresses.py``     which inner source address a UE may speak for
 - ``events.py``        the gateway's records: replies, passages, counts
 - ``gateway.py``       sans-IO: a datagram in, counted events and datagrams out; never raises on
@@ -21,6 +22,7 @@ security, and plain datagrams.
 """
 
 from testbed.hse.addresses import AddressPlan
+from testbed.hse.agreement import AkaService
 from testbed.hse.applications import Application, EchoApplication, Request
 from testbed.hse.endpoint import Endpoint
 from testbed.hse.events import (
@@ -36,6 +38,7 @@ from testbed.hse.server import HseServer, ListenAddresses, ServerObserver, Way
 
 __all__ = [
     "AddressPlan",
+    "AkaService",
     "Application",
     "EchoApplication",
     "Endpoint",

@@ -4,7 +4,7 @@ Sans-IO. Nothing that a peer sends raises; everything that is refused is counted
 reason. The way of a datagram, by port::
 
     esp     keepalive                       counted, nothing else
-            non-ESP marker                  key exchange: a reply, perhaps a new session
+            non-ESP marker                  hello or AKA: a reply, perhaps a new session
             else: SPI -> SA                 replay window, ICV, then window update (RFC 4303 3.4.3)
                   next header 142           ROHC decompressor of the session (RFC 5858)
                   source address            is it this UE's? (see `testbed.hse.addresses`)
@@ -38,6 +38,7 @@ from esp.suites import EVERY_SUITE, SuitePolicy
 from testbed.association import EspSettings
 from testbed.compression import FeedbackWay, RohcSettings
 from testbed.hse.addresses import AddressPlan
+from testbed.hse.agreement import AkaService, KeyExchanges
 from testbed.hse.applications import (
     Application,
     Request,
@@ -76,6 +77,7 @@ class Gateway:
 
     Args:
         secrets: gives the secret shared with an identity, or ``None`` for a stranger.
+        aka: keys from AKA, beside those from secrets; none has no AKA.
         application: answers the messages.
         limits: bounds on what is remembered.
         rohc_settings: mode, feedback and integrity check of all ROHC channels.
@@ -97,6 +99,7 @@ class Gateway:
         *,
         secrets: Callable[[str], bytes | None],
         application: Application,
+        aka: AkaService | None = None,
         limits: GatewayLimits | None = None,
         rohc_settings: RohcSettings | None = None,
         addresses: AddressPlan | None = None,
@@ -122,16 +125,18 @@ class Gateway:
         self._database: esp.SecurityAssociationDatabase[Session] = esp.SecurityAssociationDatabase(
             random
         )
-        self._responder = keying.Responder(
-            secrets,
-            self._database.allocate_spi,
+        self._exchanges = KeyExchanges(
+            secrets=secrets,
+            aka=aka,
+            allocate_spi=self._database.allocate_spi,
             accept=lambda identity, offer: policy.allows(offer.suite),
+            rohc=self._rohc,
             random=random,
         )
         self._counts = Counts()
         self._table = SessionTable(
             self._database,
-            self._responder,
+            self._exchanges.both,
             limit=self._limits.sessions,
             counts=self._counts,
             rohc=self._rohc,
@@ -227,6 +232,25 @@ class Gateway:
                 self._reject(HsePort.ESP, _NOT_DURABLE)
         return replies
 
+    def take_wanted(self) -> list[keying.VectorWanted]:
+        """The vectors that AKA waits for since the last time: get each, then `supply` it."""
+        wanted, self._exchanges.wanted = self._exchanges.wanted, []
+        return wanted
+
+    def supply(self, token: int, outcome: keying.VectorOutcome, now: float) -> list[Reply]:
+        """Go on with a vector that was wanted, or with why there is none.
+
+        Args:
+            token: of `take_wanted`; one that is not known is ignored.
+            outcome: the vector, or the error in its place.
+            now: seconds on the caller's clock.
+
+        Returns:
+            What to send.
+        """
+        supplied = self._exchanges.supply(token, outcome, now)
+        return [] if supplied is None else self._handled(*supplied, now)
+
     def snapshot(self) -> GatewaySnapshot:
         """What was counted so far, as plain numbers."""
         counts = self._counts
@@ -260,7 +284,9 @@ class Gateway:
         return self._reject(HsePort.ESP, esp.Reason.TRUNCATED)
 
     def _receive_keying(self, message: bytes, source: SocketAddress, now: float) -> list[Reply]:
-        handled = self._responder.handle(message, now)
+        return self._handled(self._exchanges.handle(message, source, now), source, now)
+
+    def _handled(self, handled: keying.Handled, source: SocketAddress, now: float) -> list[Reply]:
         self._table.forget(handled.dropped)
         replies: list[Reply] = []
         if handled.session is not None:

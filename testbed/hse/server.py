@@ -15,6 +15,7 @@ from esp.suites import EVERY_SUITE, SuitePolicy
 from testbed.association import EspSettings
 from testbed.compression import RohcSettings
 from testbed.hse.addresses import AddressPlan
+from testbed.hse.agreement import AkaService
 from testbed.hse.applications import Application, EchoApplication
 from testbed.hse.endpoint import DatagramPort, Endpoint, OpenPort
 from testbed.hse.events import (
@@ -27,6 +28,7 @@ from testbed.hse.events import (
 )
 from testbed.hse.gateway import Gateway
 from testbed.hse.state import HseState
+from testbed.hse.vectors import SlowVectorSource, ask_slowly
 
 __all__ = ["HseServer", "ListenAddresses", "ServerObserver", "Way"]
 
@@ -89,6 +91,8 @@ class HseServer:
 
     Args:
         secrets: gives the secret shared with an identity, or ``None`` for a stranger.
+        aka: keys from AKA, beside those from secrets; none has no AKA.
+        vectors: where AKA's vectors come from, when ``aka`` has no source that answers at once.
         listen: where to listen.
         application: answers messages; an echo by default.
         limits: bounds on what peers can make it remember.
@@ -112,6 +116,8 @@ class HseServer:
         self,
         *,
         secrets: Callable[[str], bytes | None],
+        aka: AkaService | None = None,
+        vectors: SlowVectorSource | None = None,
         listen: ListenAddresses | None = None,
         application: Application | None = None,
         limits: GatewayLimits | None = None,
@@ -128,6 +134,9 @@ class HseServer:
         open_port: OpenPort = Endpoint,
     ) -> None:
         self._secrets = secrets
+        self._aka = aka
+        self._vectors = vectors
+        self._asking: set[asyncio.Task[None]] = set()
         self._listen = listen or ListenAddresses()
         self._application = application or EchoApplication()
         self._limits = limits
@@ -151,6 +160,7 @@ class HseServer:
         watcher = None if self._observer is None else _ObserverWithClock(self._observer, loop.time)
         gateway = Gateway(
             secrets=self._secrets,
+            aka=self._aka,
             application=self._application,
             limits=self._limits,
             rohc_settings=self._rohc_settings,
@@ -211,6 +221,20 @@ class HseServer:
         def flush() -> None:
             send(gateway.flush(now()))
 
+        async def ask(source: SlowVectorSource, wanted: keying.VectorWanted) -> None:
+            send(gateway.supply(wanted.token, await ask_slowly(source, wanted), now()))
+
+        def waiting_for_vectors(data: bytes, peer: SocketAddress) -> None:
+            watched(data, peer)
+            assert vectors is not None
+            for wanted in gateway.take_wanted():
+                task = loop.create_task(ask(vectors, wanted))
+                self._asking.add(task)
+                task.add_done_callback(self._asking.discard)
+
+        vectors = self._vectors
+        if vectors is not None and port is HsePort.ESP:
+            return waiting_for_vectors
         return quiet if observer is None and self._state is None else watched
 
     def address(self, port: HsePort) -> SocketAddress:
@@ -225,6 +249,8 @@ class HseServer:
 
     def close(self) -> None:
         """Close the sockets; may be called twice."""
+        for task in self._asking:
+            task.cancel()
         for endpoint in self._endpoints.values():
             endpoint.close()
 

@@ -1,6 +1,7 @@
 """Sessions that survive a restart of the HSE: keys and numbers in a folder.
 
-Two things are kept, and each is durable before anything is done that relies on it:
+Two things are kept, and each is durable before anything is done that relies on it. Sequence numbers
+of AKA, and which vectors were used, go into the same log (`esp.aka`):
 
 * ``sessions/SPI.json``: the keys of a session, written when its first packet has proven it. They
   are secret: the folder has mode 0700, the files 0600.
@@ -28,7 +29,7 @@ from typing import Any
 import esp
 from esp import keying
 from esp.keying import DirectionKeys
-from esp.store import association_id
+from esp.store import SequenceStore, association_id
 from esp.store_file import open_store
 from testbed.errors import LabFault
 
@@ -72,6 +73,11 @@ class HseState:
             raise LabFault(f"the state in {folder}: {error}", hint=_HINT) from error
         self._wall = clock
         self._last_write = last_write
+
+    @property
+    def store(self) -> SequenceStore:
+        """Numbers that survive: of associations, of AKA, of vectors that were used."""
+        return self._store
 
     def load(self) -> Iterator[KeptSession]:
         """The sessions that were in use when the HSE stopped.

@@ -41,7 +41,7 @@ class SessionTable:
 
     Args:
         database: where inbound associations are found.
-        responder: of the key exchange.
+        responder: of the key exchanges.
         limit: how many sessions are kept.
         counts: where exchanges and ends are counted.
         rohc: settings of all ROHC channels.
@@ -56,7 +56,7 @@ class SessionTable:
     def __init__(
         self,
         database: esp.SecurityAssociationDatabase[Session],
-        responder: keying.Responder,
+        responder: keying.KeyAgreements,
         *,
         limit: int,
         counts: Counts,
@@ -143,14 +143,13 @@ class SessionTable:
             )
         learns = in_tunnel and selectors is None
         hard_s = None if lifetime is None else lifetime.hard_s
+        rohc = self._rohc.agreed(keys.rohc)
         session = Session(
             spi=keys.inbound.spi,
             keys=keys,
             outbound=outbound,
             tunnel=(
-                self._rohc.tunnel(keys, outbound, inbound, *self._rohc.ends())
-                if keys.compression
-                else None
+                rohc.tunnel(keys, outbound, inbound, *rohc.ends()) if keys.compression else None
             ),
             peer=peer,
             sources=SourceBinding(self._book, keys.identity, sources) if learns else None,

@@ -15,11 +15,12 @@ an answer is shown in an error.
 from __future__ import annotations
 
 import json
+import logging
 import ssl
 from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -33,14 +34,24 @@ from esp.aka import (
 )
 from esp.errors import (
     InvalidParameter,
+    KeyingRejected,
     NoVector,
     ResynchronisationFailed,
     UnknownIdentity,
 )
+from esp.keying import VectorOutcome, VectorWanted
 from testbed.bench.private import read_private_text, read_token_file
 from testbed.errors import UsageError
 
-__all__ = ["HttpVectorSource", "read_ready_vectors", "read_token_file"]
+__all__ = [
+    "HttpVectorSource",
+    "SlowVectorSource",
+    "ask_slowly",
+    "read_ready_vectors",
+    "read_token_file",
+]
+
+_logger = logging.getLogger(__name__)
 
 _HINT = "Check the server and its log; the UE asks again by itself."
 
@@ -60,6 +71,27 @@ def read_ready_vectors(path: Path, used: UsedVectors) -> ReadyVectors:
         return ReadyVectors(parse_ready_vectors(text), used)
     except InvalidParameter as error:
         raise UsageError(f"{path}: {error}", hint=error.hint or None) from None
+
+
+class SlowVectorSource(Protocol):
+    """A source of vectors that takes its time; what it raises is a vector source's."""
+
+    async def vector(self, identity: str) -> AuthenticationVector:
+        """See `esp.aka.VectorSource.vector`."""
+
+    async def resynchronise(self, identity: str, rand: bytes, auts: bytes) -> None:
+        """See `esp.aka.VectorSource.resynchronise`."""
+
+
+async def ask_slowly(source: SlowVectorSource, wanted: VectorWanted) -> VectorOutcome:
+    """What a source gives for one wish, or why it gives nothing; raises nothing."""
+    try:
+        if wanted.auts:
+            await source.resynchronise(wanted.identity, wanted.rand, wanted.auts)
+        return await source.vector(wanted.identity)
+    except KeyingRejected as error:
+        _logger.warning("no vector: %s", error)
+        return error
 
 
 class HttpVectorSource:

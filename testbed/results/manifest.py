@@ -60,6 +60,10 @@ _SECRET_NAME = re.compile(
 )
 
 
+_PLAIN = {"keys": ("aka", "secret")}
+"""Words that are no secret, under a name that could be a secret's: where keys come from."""
+
+
 class ManifestError(UsageError):
     """A manifest is missing, or cannot be read.
 
@@ -228,14 +232,20 @@ def redacted(value: Any) -> Any:
     """A copy of a configuration with :data:`REDACTED` in the place of every secret."""
     if isinstance(value, Mapping):
         return {
-            str(name): REDACTED
-            if _SECRET_NAME.search(str(name)) and entry is not None
-            else redacted(entry)
+            str(name): REDACTED if _is_secret(str(name), entry) else redacted(entry)
             for name, entry in value.items()
         }
     if isinstance(value, list | tuple):
         return [redacted(entry) for entry in value]
     return value
+
+
+def _is_secret(name: str, value: object) -> bool:
+    return (
+        value is not None
+        and _SECRET_NAME.search(name) is not None
+        and value not in _PLAIN.get(name.lstrip("-"), ())
+    )
 
 
 def _plain(value: object) -> object:
@@ -253,16 +263,16 @@ def _plain(value: object) -> object:
 
 def _redacted_command(command: Sequence[str]) -> list[str]:
     shown: list[str] = []
-    hide_next = False
+    hide_next = ""
     for word in command:
-        name, equals, _ = word.partition("=")
+        name, equals, value = word.partition("=")
         if hide_next:
-            word, hide_next = REDACTED, False
+            word, hide_next = REDACTED if _is_secret(hide_next, word) else word, ""
         elif word.startswith("-") and _SECRET_NAME.search(name.lstrip("-")) and len(name) > 2:
-            if equals:
+            if not equals:
+                hide_next = name
+            elif _is_secret(name, value):
                 word = f"{name}={REDACTED}"
-            else:
-                hide_next = True
         shown.append(word)
     return shown
 

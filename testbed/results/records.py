@@ -144,6 +144,26 @@ class SessionRecord(Fields):
     """How many messages in a row had no answer before a re-keying."""
     failure: str | None = field(default=None, metadata={"omit_none": True})
     """Why no keys came of it, such as ``no-answer``; absent when there are keys."""
+    key_agreement: str | None = field(default=None, metadata={"omit_none": True})
+    """``hello`` (from a secret) or ``aka``; absent in journals that know the hello only."""
+    messages: tuple[Mapping[str, Any], ...] | None = field(
+        default=None, metadata={"omit_none": True}
+    )
+    """Each message that was sent or came: ``type``, ``way`` (``up``, ``down``), and ``bytes``
+    without lower layers and marker."""
+    layers_up: Mapping[str, int] | None = field(default=None, metadata={"omit_none": True})
+    """``bytes_up`` by layer: ``outer_ip``, ``outer_udp``, ``marker``, ``key_exchange``."""
+    layers_down: Mapping[str, int] | None = field(default=None, metadata={"omit_none": True})
+    """``bytes_down`` by layer."""
+    stages_s: Mapping[str, float] | None = field(default=None, metadata={"omit_none": True})
+    """Seconds after its beginning per stage: those of a message, where a key exchange has them, and
+    with AKA ``challenged``, ``authenticated`` (the USIM has answered) and ``confirmed``."""
+    usim: str | None = field(default=None, metadata={"omit_none": True})
+    """How the USIM was reached: ``csim``, ``cgla``, or ``soft`` where software stood in for it."""
+    usim_s: float | None = field(default=None, metadata={"omit_none": True})
+    """How long AUTHENTICATE took, the module's line included, all together."""
+    resynchronisations: int | None = field(default=None, metadata={"omit_none": True})
+    """With AKA: how often the USIM reported a synchronisation failure."""
     cell: str | None = field(default=None, metadata={"omit_none": True})
     """The campaign's cell: the configuration and each varied factor's level; absent without a
     campaign."""
@@ -152,6 +172,8 @@ class SessionRecord(Fields):
 
     def __post_init__(self) -> None:
         freeze(self, "energy", to_energy(self.energy))
+        if self.messages is not None:
+            freeze(self, "messages", tuple(self.messages))
         check_not_negative(self, "setup_s", "bytes_up", "bytes_down", "attempts")
 
 

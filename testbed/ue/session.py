@@ -8,10 +8,10 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import esp
 from esp import keying
-from esp.errors import PeerRefused
 from firmware_bridge import (
     DatagramSocket,
     Module,
@@ -21,19 +21,31 @@ from firmware_bridge import (
     SendReceipt,
     SocketLost,
 )
+from firmware_bridge.masking import mask_identities
 from testbed.association import EspSettings
 from testbed.bench import Compression, Configuration, Security
 from testbed.compression import RohcSettings
-from testbed.errors import LabFault, UsageError
+from testbed.errors import ExitCode, LabFault, UsageError
 from testbed.notice import UnknownAssociation
 from testbed.packets import IPV4_HEADER_BYTES, UDP_HEADER_BYTES
 from testbed.results.records import SessionRecord, Stage
+from testbed.ue.agreement import (
+    AkaExchange,
+    Failure,
+    HelloExchange,
+    KeyExchange,
+    Outgoing,
+    UsimFailed,
+    message_name,
+)
 from testbed.ue.stack import UeStack, build_stack
-from testbed.ue.trace import Trace
+from testbed.ue.trace import KeyingTrace
+from testbed.ue.usim import UeUsim
 
 __all__ = [
     "HseAddresses",
     "KeyingFailed",
+    "KeyingRefused",
     "KeyingTimeouts",
     "Secret",
     "UeSession",
@@ -44,7 +56,10 @@ _logger = logging.getLogger(__name__)
 
 _ROHC_AT_MOST_BYTES = 48
 """What ROHC, its own ICV included, may add to a packet that it sends with all its headers."""
-_OUTER_BYTES = IPV4_HEADER_BYTES + UDP_HEADER_BYTES
+MARKER_BYTES = len(esp.add_marker(b""))
+"""The non-ESP marker in front of each message of a key exchange."""
+_MOST_ANSWERS = 8
+"""So many messages are answered in one key exchange."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +121,7 @@ class KeyingTimeouts:
 
 
 class KeyingFailed(LabFault):
-    """The HSE did not answer a key exchange.
+    """A key exchange came to nothing.
 
     Attributes:
         record: what trying cost.
@@ -115,6 +130,12 @@ class KeyingFailed(LabFault):
     def __init__(self, record: SessionRecord, message: str, *, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.record = record
+
+
+class KeyingRefused(KeyingFailed, UsageError):
+    """The key exchange came to nothing because of a mistake in somebody's configuration."""
+
+    default_exit_code: ClassVar[ExitCode] = ExitCode.USAGE
 
 
 class WireObserver:
@@ -138,7 +159,9 @@ class UeSession:
         configuration: what protects and compresses.
         hse: where the HSE is.
         identity: who this UE is to the HSE.
-        secret: shared with the HSE; may be absent only without security.
+        secret: shared with the HSE; may be absent without security, and with a USIM.
+        usim: keys come from AKA through it, and not from the secret.
+        hierarchy: how keys come from CK and IK.
         module_address: the address that the network gave the module.
         local_port: the module's own UDP port for this socket, 1 to 65535.
         release_assistance: what each datagram tells the network.
@@ -158,6 +181,8 @@ class UeSession:
         *,
         identity: str,
         secret: Secret | None,
+        usim: UeUsim | None = None,
+        hierarchy: keying.Hierarchy | None = None,
         module_address: str,
         local_port: int,
         release_assistance: ReleaseAssistance = ReleaseAssistance.NONE,
@@ -178,6 +203,8 @@ class UeSession:
         self._module = module
         self._identity = identity
         self._secret = secret
+        self._usim = usim
+        self._hierarchy = hierarchy
         self.release_assistance = release_assistance
         """What each datagram tells the network from now on."""
         self._rohc_settings = rohc_settings
@@ -185,7 +212,7 @@ class UeSession:
         self._associations = associations or EspSettings()
         self._keyed_at = 0.0
         self._sent_at = 0.0
-        self.agreement: Trace | None = None
+        self.agreement: KeyingTrace | None = None
         """Stages of the last key exchange, whether it gave keys or not; none without security."""
         self._observer = observer or WireObserver()
         self._timeouts = timeouts or KeyingTimeouts()
@@ -214,8 +241,8 @@ class UeSession:
             What the key agreement cost; ``None`` without security.
 
         Raises:
-            KeyingFailed: the HSE does not answer.
-            UsageError: it refuses; the text says what it said.
+            KeyingFailed: the HSE does not answer, or refuses; the USIM does not do its part. The
+                text says what happened, the record what it cost.
             firmware_bridge.ModuleError: the module does not do its part.
         """
         await self._open_socket()
@@ -231,8 +258,7 @@ class UeSession:
             reason: why, for the record; none for a session's first keys.
 
         Raises:
-            KeyingFailed: the HSE does not answer; it carries what trying cost.
-            UsageError, firmware_bridge.ModuleError: as for `open`.
+            KeyingFailed, firmware_bridge.ModuleError: as for `open`.
         """
         keys, record = await self._agree(reason)
         self._observer.keyed(keys)
@@ -392,11 +418,80 @@ class UeSession:
         )
 
     async def _agree(self, reason: str | None) -> tuple[keying.Session, SessionRecord]:
-        if self._secret is None:
-            raise UsageError(
-                f"configuration {self.configuration.name} needs the secret shared with the HSE",
-                hint="Give hse: secret_file in the bench file, or --secret-file FILE.",
+        exchange = self._new_exchange()
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        refused: UsimFailed | None = None
+        try:
+            await exchange.begin()
+        except UsimFailed as error:
+            refused = error
+        # To find the way to the USIM is no part of the exchange, unless it ends there.
+        trace = self.agreement = KeyingTrace(submitted_at=loop.time() if not refused else begun)
+        trace.mark(Stage.SUBMITTED, trace.submitted_at)
+        tally = _Messages()
+
+        def record(until: float, failure: str | None = None) -> SessionRecord:
+            aka = exchange.kind is keying.KeyAgreement.AKA
+            return SessionRecord(
+                configuration=self.configuration.name,
+                setup_s=until - trace.submitted_at,
+                bytes_up=sum(tally.layers(up=True).values()),
+                bytes_down=sum(tally.layers(up=False).values()),
+                attempts=tally.attempts,
+                reason=reason,
+                failure=failure,
+                key_agreement=exchange.kind.value,
+                messages=tuple(tally.messages),
+                layers_up=tally.layers(up=True),
+                layers_down=tally.layers(up=False),
+                usim=exchange.usim,
+                usim_s=exchange.usim_s,
+                resynchronisations=exchange.resynchronisations if aka else None,
             )
+
+        async def send(outgoing: Outgoing) -> None:
+            await self.ensure_open()
+            # The network is told that one answer is expected when that is the last; before it, the
+            # answer is not the end, and the connection would be set up once more.
+            receipt = await self.send(esp.add_marker(outgoing.data), more=not outgoing.last)
+            tally.add(outgoing.data, up=True)
+            trace.mark(Stage.AT_WRITTEN, receipt.written_at)
+            trace.mark(Stage.ACCEPTED, receipt.accepted_at)
+            if "authenticated" in exchange.marks:
+                exchange.marks.setdefault("confirmed", receipt.written_at)
+
+        try:
+            if refused is not None:
+                raise refused
+            waits_s = list(self._timeouts.waits_s)
+            while waits_s:
+                tally.attempts += 1
+                await send(exchange.outgoing())
+                deadline = loop.time() + waits_s.pop(0)
+                while (received := await self._before(deadline)) is not None:
+                    taken = await exchange.take(tally.came(received.data))
+                    if isinstance(taken, keying.Session):
+                        trace.mark(Stage.RECEIVED, received.at)
+                        return taken, record(received.at)
+                    if taken is None or not tally.may_answer:
+                        continue
+                    await send(taken)
+                    if taken.progress:
+                        waits_s = list(self._timeouts.waits_s)
+                        deadline = loop.time() + waits_s.pop(0)
+        except UsimFailed as error:
+            if error.answer is not None:
+                await send(Outgoing(data=error.answer, last=True))
+            failed = record(loop.time(), error.failure.reason)
+            raise self._failed(failed, error.failure) from error
+        finally:
+            trace.keying = dict(exchange.marks)
+        failure = exchange.failure()
+        raise self._failed(record(loop.time(), failure.reason), failure)
+
+    def _new_exchange(self) -> KeyExchange:
+        """The next run of the key exchange."""
         mode = (
             esp.Mode.TRANSPORT
             if self.configuration.security is Security.ESP_TRANSPORT
@@ -404,79 +499,93 @@ class UeSession:
         )
         suite = self.configuration.esp_suite
         assert suite is not None
-        initiator = keying.Initiator(
-            self._identity,
-            self._secret.reveal(),
-            keying.Offer(
-                suite=suite,
-                mode=mode,
-                compression=self.configuration.compression.value != "none",
-                esn=self._associations.esn,
-            ),
-            random=self._random,
+        offer = keying.Offer(
+            suite=suite,
+            mode=mode,
+            compression=self.configuration.compression.value != "none",
+            esn=self._associations.esn,
         )
-        request = esp.add_marker(initiator.request())
-        loop = asyncio.get_running_loop()
-        trace = self.agreement = Trace(submitted_at=loop.time())
-        trace.mark(Stage.SUBMITTED, trace.submitted_at)
-        bytes_down = 0
-        attempts = 0
-        hint = ""
-
-        def record(until: float, failure: str | None = None) -> SessionRecord:
-            return SessionRecord(
-                configuration=self.configuration.name,
-                setup_s=until - trace.submitted_at,
-                bytes_up=attempts * (_OUTER_BYTES + len(request)),
-                bytes_down=bytes_down,
-                attempts=attempts,
-                reason=reason,
-                failure=failure,
+        if self._usim is not None:
+            aka = keying.AkaInitiator(
+                self._identity,
+                offer,
+                rohc=(self._rohc_settings or RohcSettings()).channel,
+                hierarchy=self._hierarchy,
+                random=self._random,
             )
+            return AkaExchange(aka, self._usim, self._module)
+        if self._secret is None:
+            raise UsageError(
+                f"configuration {self.configuration.name} needs the secret shared with the HSE",
+                hint="Give hse: secret_file in the bench file, or --secret-file FILE.",
+            )
+        hello = keying.Initiator(self._identity, self._secret.reveal(), offer, random=self._random)
+        return HelloExchange(hello, repr(mask_identities(self._identity)))
 
-        for wait_s in self._timeouts.waits_s:
-            attempts += 1
-            await self.ensure_open()
-            receipt = await self.send(request)
-            trace.mark(Stage.AT_WRITTEN, receipt.written_at)
-            trace.mark(Stage.ACCEPTED, receipt.accepted_at)
-            deadline = loop.time() + wait_s
-            while True:
-                try:
-                    received = await self.receive(deadline - loop.time())
-                except TimeoutError:
-                    break
-                except SocketLost:
-                    break
-                bytes_down += _OUTER_BYTES + len(received.data)
-                try:
-                    keys = initiator.response(esp.remove_marker(received.data))
-                except PeerRefused as error:
-                    hint = error.hint  # a notice that anybody can forge: of use only at the end
-                    continue
-                except esp.RemoteError:
-                    continue  # anybody can send anything: wait for a response that verifies
-                trace.mark(Stage.RECEIVED, received.at)
-                return keys, record(received.at)
-        refusal = initiator.refusal
-        failed = record(loop.time(), "no-answer" if refusal is None else f"refused-{refusal}")
-        raise self._refused(initiator, failed, hint)
+    async def _before(self, deadline: float) -> Received | None:
+        """What comes before a moment of the loop's clock; none when nothing does."""
+        try:
+            return await self.receive(deadline - asyncio.get_running_loop().time())
+        except (TimeoutError, SocketLost):
+            return None
 
-    def _refused(
-        self, initiator: keying.Initiator, failed: SessionRecord, hint: str
-    ) -> KeyingFailed | UsageError:
+    def _failed(self, record: SessionRecord, failure: Failure) -> KeyingFailed:
         where = f"the HSE at {self.hse.host}:{self.hse.esp_port}"
-        if initiator.refusal is None:
-            waited = sum(self._timeouts.waits_s)
+        if failure.reason == "no-answer":
             return KeyingFailed(
-                failed,
-                f"{where} did not answer {failed.attempts} requests in {waited:g} s",
+                record,
+                f"{where} did not answer {record.attempts} requests in "
+                f"{round(record.setup_s, 1):g} s",
                 hint=(
                     "Is `testbed hse` running there, is its UDP port open in every firewall, and "
                     "does the module's APN reach it?"
                 ),
             )
-        return UsageError(
-            f"{where} refuses {self._identity!r}: {initiator.refusal}",
-            hint=hint,
-        )
+        usim = failure.reason.startswith("usim-")
+        kind = KeyingRefused if failure.configuration else KeyingFailed
+        said = failure.said if usim else f"{where} {failure.said}"
+        return kind(record, said, hint=failure.hint or None)
+
+
+class _Messages:
+    """The messages of one key exchange, as they go and come."""
+
+    def __init__(self) -> None:
+        self.attempts = 0
+        self.messages: list[dict[str, Any]] = []
+        self._answers = 0
+        self._markers = {"up": 0, "down": 0}
+
+    @property
+    def may_answer(self) -> bool:
+        """Whether one more answer may be sent: who plays messages again gets so many."""
+        self._answers += 1
+        return self._answers <= _MOST_ANSWERS
+
+    def add(self, message: bytes, *, up: bool) -> None:
+        """Note a message, without its marker."""
+        self._add(message_name(message), len(message), "up" if up else "down")
+        self._markers["up" if up else "down"] += 1
+
+    def came(self, datagram: bytes) -> bytes:
+        """Note a datagram that came; gives the message in it, empty when there is none."""
+        if esp.classify(datagram) is not esp.DatagramKind.MESSAGE:
+            self._add("other", len(datagram), "down")
+            return b""
+        message = esp.remove_marker(datagram)
+        self.add(message, up=False)
+        return message
+
+    def _add(self, kind: str, octets: int, way: str) -> None:
+        self.messages.append({"type": kind, "way": way, "bytes": octets})
+
+    def layers(self, *, up: bool) -> dict[str, int]:
+        """Octets by layer, one way."""
+        way = "up" if up else "down"
+        sizes = [one["bytes"] for one in self.messages if one["way"] == way]
+        return {
+            "outer_ip": IPV4_HEADER_BYTES * len(sizes),
+            "outer_udp": UDP_HEADER_BYTES * len(sizes),
+            "marker": MARKER_BYTES * self._markers[way],
+            "key_exchange": sum(sizes),
+        }

@@ -125,7 +125,7 @@ def build_stack(
         ValueError: ESP without keys.
     """
     layers: list[StackLayer] = []
-    settings = settings or RohcSettings()
+    settings = (settings or RohcSettings()).agreed(None if keys is None else keys.rohc)
     associations = associations or EspSettings()
     piggyback = settings.feedback is FeedbackWay.PIGGYBACK
     compressed = configuration.compression is CompressionKind.ROHC

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from testbed.results.records import Stage
 
-__all__ = ["Trace"]
+__all__ = ["KeyingTrace", "Trace"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,3 +31,17 @@ class Trace:
             for stage in Stage
             if stage in self.stages
         }
+
+
+@dataclass(slots=True, kw_only=True)
+class KeyingTrace(Trace):
+    """Stages of a key exchange: those that every transmission has, and its own."""
+
+    keying: dict[str, float] = field(default_factory=dict)
+    """Loop time of ``challenged``, ``authenticated`` and ``confirmed``, with AKA."""
+
+    @property
+    def all_stages_s(self) -> dict[str, float]:
+        """Seconds after submission by stage, its own among the others, in the order of time."""
+        own = {name: round(at - self.submitted_at, 6) for name, at in self.keying.items()}
+        return dict(sorted((self.stages_s | own).items(), key=lambda item: item[1]))
