@@ -220,9 +220,10 @@ COMPRESSION: Final = Dashboard(
                 (
                     12,
                     time_series(
-                        "Channels and feedback at the HSE",
-                        "ROHC channels alive at the HSE, and packets in each window with which it "
-                        "asks for a repair, or confirms, outside an answer.",
+                        "Channels, feedback and repairs at the HSE",
+                        "ROHC channels alive at the HSE; in each window, packets with which it "
+                        "asks for a refresh, or confirms, outside an answer, and channels that "
+                        "gave packets again after they had refused some.",
                         "none",
                         Query(
                             expression=f"sum by (instance) ({shown('hse_rohc_contexts')})",
@@ -233,6 +234,12 @@ COMPRESSION: Final = Dashboard(
                                 increase(shown("hse_feedback_total"), "$window"), "instance"
                             ),
                             legend="{{instance}} feedback",
+                        ),
+                        Query(
+                            expression=total(
+                                increase(shown("hse_rohc_repairs_total"), "$window"), "instance"
+                            ),
+                            legend="{{instance}} repairs",
                         ),
                         least=0,
                     ),

@@ -111,6 +111,8 @@ class GatewaySnapshot:
     """Datagrams refused, by port and reason."""
     feedback: Mapping[str, int]
     """Packets sent that hold ROHC feedback and nothing else, by port."""
+    repairs: Mapping[str, int]
+    """ROHC channels that gave a packet again after they had refused one, by port."""
     lifetimes: Mapping[str, int]
     """Sessions that reached their ``soft`` or their ``hard`` lifetime."""
     notices: int

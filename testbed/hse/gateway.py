@@ -261,6 +261,7 @@ class Gateway:
             answered=dict(counts.answered),
             rejected=dict(counts.rejected),
             feedback=dict(counts.feedback),
+            repairs=dict(counts.repairs),
             lifetimes=dict(counts.lifetimes),
             notices=counts.notices,
             keepalives=counts.keepalives,
@@ -361,8 +362,12 @@ class Gateway:
                     decompressed = tunnel.decompress(opened, now)
                 except DecompressionFailed as error:
                     # There is no answer for this feedback to ride on: it goes at once.
+                    session.broken = True
                     self._reject(HsePort.ESP, error.reason)
                     return self._feedback_in_tunnel(session, tunnel, error.feedback)
+                if session.broken:
+                    session.broken = False
+                    self._counts.repairs[HsePort.ESP] += 1
                 if decompressed.segments:
                     session.segment_bytes = max(session.segment_bytes, len(opened.payload))
                 if decompressed.feedback and self._piggyback:
@@ -457,10 +462,14 @@ class Gateway:
         try:
             decompressed = peer.decompressor.decompress(data, now)
         except rohc.RohcError as error:
+            peer.broken = True
             peer.compressor.deliver_feedback(error.feedback_received)
             self._reject(HsePort.ROHC, "decompression-failed")
             return self._feedback_alone(error.feedback, source)
         peer.compressor.deliver_feedback(decompressed.feedback_received)
+        if peer.broken:
+            peer.broken = False
+            self._counts.repairs[HsePort.ROHC] += 1
         # Only an address that sent something meaningful is worth a place in the table.
         self._rohc_peers[source] = peer
         self._rohc_peers.move_to_end(source)

@@ -43,6 +43,8 @@ class Session:
     segment_bytes: int = 0
     """The largest ROHC segment that came from this UE: its module takes no larger ones, so that
     answers go in such segments, too. 0 before there was one."""
+    broken: bool = False
+    """Whether its last ROHC packet was refused by the decompressor."""
 
 
 class Accepted(NamedTuple):
@@ -60,6 +62,8 @@ class RohcPeer:
 
     compressor: rohc.Compressor
     decompressor: rohc.Decompressor
+    broken: bool = False
+    """Whether its last packet was refused by the decompressor."""
 
 
 @dataclass(slots=True)
@@ -72,6 +76,7 @@ class Counts:
     answered: Counter[str] = field(default_factory=Counter)
     rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
     feedback: Counter[str] = field(default_factory=Counter)
+    repairs: Counter[str] = field(default_factory=Counter)
     lifetimes: Counter[str] = field(default_factory=Counter)
     keepalives: int = 0
     notices: int = 0

@@ -343,6 +343,12 @@ CATALOGUE: Final[tuple[Metric, ...]] = (
         "Packets that the HSE sent with ROHC feedback and nothing else.",
     ),
     _counter(
+        "hse_rohc_repairs",
+        "repairs",
+        ("port",),
+        "ROHC channels that gave a packet again after they had refused one or more.",
+    ),
+    _counter(
         "hse_rejected",
         "datagrams",
         ("port", "reason"),

@@ -309,6 +309,10 @@ class HseCounters(Protocol):
         """Packets sent with ROHC feedback and nothing else, by port."""
 
     @property
+    def repairs(self) -> Mapping[str, int]:
+        """ROHC channels that gave a packet again after they had refused one, by port."""
+
+    @property
     def lifetimes(self) -> Mapping[str, int]:
         """Sessions that reached their soft or hard lifetime."""
 
@@ -367,6 +371,7 @@ class HseMetrics:
             "delivered": counters.delivered,
             "answered": counters.answered,
             "feedback": counters.feedback,
+            "rohc_repairs": {"esp": 0, "rohc": 0, **counters.repairs},
         }
         for name, counts in by_port.items():
             for port, count in counts.items():

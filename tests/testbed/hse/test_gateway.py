@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import esp
+import rohc
 from esp import keying
 from testbed.bench import Configuration
 from testbed.compression import FeedbackWay, RohcMode, RohcSettings
@@ -230,6 +231,32 @@ def test_rohc_without_a_context_is_refused_and_the_peer_is_told_at_once(lab: Lab
     assert alone[0] >> 3 == 0b11110
     assert lab.rejected[("rohc", "decompression-failed")] == 1
     assert lab.gateway.snapshot().feedback == {"esp": 1, "rohc": 1}
+
+
+def test_a_channel_that_gives_packets_again_was_repaired(lab: Lab) -> None:
+    plain = lab.device("rohc")
+    junk = b"\x11\x22\x33\x44"
+    lab.send(HsePort.ROHC, plain.stack.down(MESSAGES[0].packet, 0.0).data)
+    assert lab.gateway.snapshot().repairs == {}
+    for _ in range(2):  # refused twice in a row is repaired once
+        lab.send(HsePort.ROHC, junk)
+    lab.send(HsePort.ROHC, plain.stack.down(MESSAGES[1].packet, 0.0).data)
+    lab.send(HsePort.ROHC, plain.stack.down(MESSAGES[2].packet, 0.0).data)
+    assert lab.gateway.snapshot().repairs == {"rohc": 1}
+    lab.send(HsePort.ROHC, junk, ("stranger", 1))
+    lab.send(HsePort.ROHC, plain.stack.down(MESSAGES[3].packet, 0.0).data)
+    assert lab.gateway.snapshot().repairs == {"rohc": 1}
+
+
+def test_a_repair_inside_esp_is_counted_for_its_session(lab: Lab) -> None:
+    device = lab.device("rohc+esp-tunnel")
+    assert device.keys is not None
+    outbound = device.keys.outbound_association()
+    lab.send(HsePort.ESP, outbound.protect(b"\x11\x22\x33\x44", esp.NEXT_HEADER_ROHC))
+    compressor = rohc.Compressor(rohc.Channel())
+    packet = compressor.compress(MESSAGES[0].packet)
+    lab.send(HsePort.ESP, outbound.protect(packet, esp.NEXT_HEADER_ROHC))
+    assert lab.gateway.snapshot().repairs == {"esp": 1}
 
 
 def test_in_u_mode_nobody_is_told_anything() -> None:

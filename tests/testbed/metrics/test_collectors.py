@@ -438,6 +438,7 @@ class Counters:
     rejected: Mapping[tuple[str, str], int]
     feedback: Mapping[str, int] = dataclasses.field(default_factory=lambda: {"esp": 3})
     lifetimes: Mapping[str, int] = dataclasses.field(default_factory=lambda: {"soft": 1})
+    repairs: Mapping[str, int] = dataclasses.field(default_factory=lambda: {"esp": 2})
     notices: int = 5
     keepalives: int = 2
     exchanges: int = 3
@@ -467,6 +468,8 @@ def test_the_hse_counters_are_read_at_each_scrape() -> None:
     assert found["testbed_hse_sessions", frozenset()] == 4
     assert found["testbed_hse_rohc_contexts", frozenset()] == 6
     assert found["testbed_hse_lifetimes_total", frozenset({("limit", "soft")})] == 1
+    assert found["testbed_hse_rohc_repairs_total", frozenset({("port", "esp")})] == 2
+    assert found["testbed_hse_rohc_repairs_total", frozenset({("port", "rohc")})] == 0
     current = counters(sessions=9)
     assert samples(collector)["testbed_hse_sessions", frozenset()] == 9
 
