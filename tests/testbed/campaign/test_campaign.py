@@ -272,7 +272,9 @@ def test_a_resumed_campaign_counts_what_was_spent_before(run: Run) -> None:
 def test_a_run_that_was_killed_before_its_first_record_begins_anew(run: Run) -> None:
     place = run("-n", "2", "-c", "none")
     for path in place.path.iterdir():
-        if path != place.manifest_path:
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path != place.manifest_path:
             path.unlink()
     place.journal_path.write_text('{"kind":"run","sche', encoding="utf-8")
     run("--resume", str(place.path))

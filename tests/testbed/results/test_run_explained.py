@@ -165,7 +165,7 @@ def test_the_bytes_of_each_key_agreement_are_those_of_the_capture(
 def test_no_key_stands_anywhere_but_in_the_key_table(run: RunDirectory) -> None:
     table = keys(run)
     assert len(table) == 6
-    for path in run.path.iterdir():
+    for path in (one for one in run.path.rglob("*") if one.is_file()):
         if path == run.esp_sa_path:
             continue
         content = path.read_bytes()
