@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from ipaddress import ip_address
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
-from prometheus_client.metrics_core import Metric as Family
+
+from testbed.metrics.exposition import Collector, exposition
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -16,30 +16,29 @@ if TYPE_CHECKING:
     from testbed.web.access import Access
     from testbed.web.limits import Limits
 
-__all__ = ["METRICS_PATH", "Collector", "MetricsServer", "metrics_route"]
+__all__ = ["METRICS_PATH", "MetricsServer", "metrics_route"]
 
 METRICS_PATH = "/metrics"
 """Where Prometheus looks."""
 
 
-class Collector(Protocol):
-    """What a registry collects from."""
+def metrics_route(*collectors: Collector) -> web.RouteDef:
+    """``/metrics`` of a server: what the collectors have, in the format that the scraper asks for.
 
-    def describe(self) -> Iterable[Family]:
-        """The families' names."""
-
-    def collect(self) -> Iterable[Family]:
-        """The families with their samples."""
-
-
-def metrics_route(registry: CollectorRegistry) -> web.RouteDef:
-    """``/metrics`` of a server: the registry in the format that the scraper asks for."""
+    Raises:
+        ValueError: two of them have a metric of one name.
+    """
     from aiohttp import hdrs, web  # slow to import; most runs are without a server
 
+    registry = CollectorRegistry()  # looks at the names; never the library's global one
+    for collector in collectors:
+        registry.register(collector)
+
     async def scrape(request: web.Request) -> web.Response:
-        encode, content_type = choose_encoder(request.headers.get(hdrs.ACCEPT, ""))
-        response = web.Response(body=encode(registry), headers={hdrs.CONTENT_TYPE: content_type})
-        response.enable_compression()
+        body, content_type = exposition(collectors, request.headers.get(hdrs.ACCEPT, ""))
+        response = web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})
+        if not _from_here(request.remote):
+            response.enable_compression()  # within a computer it only costs time
         return response
 
     return web.get(METRICS_PATH, scrape)
@@ -67,12 +66,8 @@ class MetricsServer:
     ) -> None:
         from testbed.web.server import WebServer
 
-        self.registry = CollectorRegistry()
-        """Holds the collectors; never the library's global registry."""
-        for collector in collectors:
-            self.registry.register(collector)
         self._server = WebServer(
-            [metrics_route(self.registry)], port=port, access=access, limits=limits
+            [metrics_route(*collectors)], port=port, access=access, limits=limits
         )
 
     @property
@@ -104,3 +99,7 @@ class MetricsServer:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _from_here(address: str | None) -> bool:
+    return address is not None and ip_address(address.partition("%")[0]).is_loopback

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, pushadd_to_gateway
 from prometheus_client.exposition import default_handler
 
 from testbed.errors import LabFault, UsageError
-from testbed.metrics.exporter import Collector
+from testbed.metrics.exposition import Collector
 
 __all__ = ["JOB", "TIMEOUT_S", "check_gateway", "push"]
 

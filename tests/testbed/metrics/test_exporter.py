@@ -101,3 +101,15 @@ def test_an_exposed_address_is_served_when_it_is_meant() -> None:
 def test_a_port_out_of_range_is_a_clear_error(port: int) -> None:
     with pytest.raises(UsageError, match="is not a TCP port"):
         MetricsServer(RunMetrics(), port=port)
+
+
+def test_within_a_computer_nothing_is_compressed(server: MetricsServer) -> None:
+    request = urllib.request.Request(server.url, headers={"Accept-Encoding": "gzip"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert answer.headers["Content-Encoding"] is None
+        assert b"testbed_run_planned_messages" in answer.read()
+
+
+def test_two_collectors_of_one_metric_are_an_error() -> None:
+    with pytest.raises(ValueError, match="Duplicated timeseries"):
+        MetricsServer(RunMetrics(), RunMetrics())
