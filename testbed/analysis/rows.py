@@ -102,6 +102,26 @@ class SessionSummary:
     """Energy of all key exchanges; None where it is not known."""
     energy_kind: str | None = None
     """``measured`` or ``estimated``."""
+    key_agreement: str | None = None
+    """``hello`` or ``aka``; None where the journal does not say."""
+    messages_up: int = 0
+    """Messages that the UE sent for all of them."""
+    messages_down: int = 0
+    """Messages that it received."""
+    message_bytes_up: int = 0
+    """Octets of those that it sent, without lower layers and marker."""
+    message_bytes_down: int = 0
+    """Octets of those that it received."""
+    first: tuple[tuple[str, int], ...] = ()
+    """The messages of the first exchange that gave keys: what each is, and its octets."""
+    usim: tuple[str, ...] = ()
+    """With AKA: how the USIM was reached, ``csim``, ``cgla``, ``soft``; all there were."""
+    usim_s: float | None = None
+    """With AKA: how long AUTHENTICATE took, mean of the exchanges that gave keys, in seconds."""
+    resynchronisations: int = 0
+    """With AKA: how often the USIM reported a synchronisation failure."""
+    failures: Mapping[str, int] = field(default_factory=dict)
+    """Why exchanges gave no keys, and how often."""
 
     def to_json(self) -> dict[str, object]:
         """All fields by name; what concerns re-keying only where there was any."""
@@ -114,6 +134,23 @@ class SessionSummary:
         }
         if self.energy_j is not None:
             record |= {"energy_j": round(self.energy_j, 6), "energy_kind": self.energy_kind}
+        if self.key_agreement is not None:
+            record |= {
+                "key_agreement": self.key_agreement,
+                "messages_up": self.messages_up,
+                "messages_down": self.messages_down,
+                "message_bytes_up": self.message_bytes_up,
+                "message_bytes_down": self.message_bytes_down,
+                "first": [list(one) for one in self.first],
+            }
+        if self.key_agreement == "aka":
+            record |= {
+                "usim": list(self.usim),
+                "usim_s": None if self.usim_s is None else round(self.usim_s, 6),
+                "resynchronisations": self.resynchronisations,
+            }
+        if self.failures:
+            record["failures"] = dict(self.failures)
         if self.rekey_reasons or self.failed:
             record |= {
                 "rekeyings": self.rekeyings,

@@ -212,7 +212,32 @@ def _session(records: Sequence[SessionRecord]) -> SessionSummary | None:
         failed=len(records) - len(keyed),
         energy_j=_joules(records),
         energy_kind=kinds[0] if kinds else None,
+        key_agreement=next((one.key_agreement for one in records if one.key_agreement), None),
+        first=next((_sizes(record) for record in keyed if record.messages), ()),
+        usim=tuple(sorted({record.usim for record in records if record.usim is not None})),
+        usim_s=_mean([record.usim_s for record in keyed if record.usim_s is not None]),
+        resynchronisations=sum(record.resynchronisations or 0 for record in records),
+        failures=dict(Counter(record.failure for record in records if record.failure)),
+        **_messages(records),
     )
+
+
+def _sizes(record: SessionRecord) -> tuple[tuple[str, int], ...]:
+    return tuple((one["type"], one["bytes"]) for one in record.messages or ())
+
+
+def _messages(records: Sequence[SessionRecord]) -> dict[str, int]:
+    """How many messages there were, and their octets, by direction."""
+    found: Counter[str] = Counter()
+    for record in records:
+        for one in record.messages or ():
+            found[f"messages_{one['way']}"] += 1
+            found[f"message_bytes_{one['way']}"] += one["bytes"]
+    return dict(found)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
 
 
 def _mean_setup(records: Sequence[SessionRecord]) -> float | None:

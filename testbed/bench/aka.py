@@ -21,7 +21,7 @@ from pydantic import Field
 
 from testbed.bench.model import Model
 
-__all__ = ["AkaDescription", "Keys", "UsimKind", "UsimWay"]
+__all__ = ["AkaDescription", "Keys", "UsimKind", "UsimWay", "aka_notes"]
 
 
 class Keys(StrEnum):
@@ -68,3 +68,24 @@ class AkaDescription(Model):
     directory."""
     check_separation: bool = True
     """Whether the UE refuses vectors whose AMF says that they are for attaching to EPS."""
+
+
+def aka_notes(keys: Keys, aka: AkaDescription, *, made: bool) -> list[str]:
+    """What a reader of a run must know about its USIM.
+
+    Args:
+        keys: where keys come from.
+        aka: whose USIM.
+        made: the subscriber was made for the run.
+    """
+    if keys is not Keys.AKA:
+        return []
+    notes = []
+    if aka.usim is UsimKind.SOFT:
+        notes.append(
+            "Soft USIM: software on this computer answered in the card's place. Key exchanges hold "
+            "no octet and no second of the module's line to a card."
+        )
+    if made:
+        notes.append("Test subscriber (test: true): the USIM's key was made for this run.")
+    return notes

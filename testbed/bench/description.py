@@ -340,6 +340,12 @@ class Bench(Model):
             )
 
     @property
+    def makes_subscriber(self) -> bool:
+        """Whether a test subscriber is made for the run: card and HSE are both inside it."""
+        inside = self.module.is_virtual and self.hse.address is None
+        return self.keys is Keys.AKA and self.aka.subscribers is None and inside
+
+    @property
     def timing(self) -> Timing:
         """What the description says about time."""
         hse = self.hse

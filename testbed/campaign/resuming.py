@@ -55,7 +55,11 @@ def open_interrupted(path: Path) -> tuple[RunDirectory, bool]:
 def written_description(bench: Bench) -> dict[str, Any]:
     """A description as a manifest holds it: with paths that hold wherever it is read again."""
     config = bench.model_dump(mode="json")
-    for section, name in (("traffic", "capture"), ("hse", "secret_file")):
+    for section, name in (
+        ("traffic", "capture"),
+        ("hse", "secret_file"),
+        ("aka", "subscribers"),
+    ):
         if config[section][name] is not None:
             config[section][name] = str(Path(config[section][name]).absolute())
     if bench.campaign is not None:
@@ -81,7 +85,12 @@ def interrupted_bench(
     """
     if bench_file is not None:
         return load_bench(bench_file, given)
-    config = dict(run.read_manifest().config)
+    config = _without_numbers(run.read_manifest().config)
+    if "identity" not in config and "identity" not in given:
+        raise UsageError(
+            f"{run.manifest_path} does not hold the identity that the run was started with",
+            hint="Give it again: --bench FILE, or --identity NAME.",
+        )
     hse = dict(config.get("hse") or {})
     if hse.get("secret") == REDACTED:
         del hse["secret"]
@@ -93,6 +102,20 @@ def interrupted_bench(
     if "secret_file" in (given.get("hse") or {}):
         hse.pop("secret", None)
     return validate_bench(merged(config | {"hse": hse}, given))
+
+
+def _without_numbers(config: Any) -> Any:
+    """A description without what is not written down of it: numbers of subscriber and module.
+
+    A virtual module has others then, which nothing depends on.
+    """
+    if not isinstance(config, Mapping):
+        return config
+    return {
+        name: _without_numbers(value)
+        for name, value in config.items()
+        if not (value == REDACTED and name in ("identity", "imsi", "iccid", "imei"))
+    }
 
 
 def check_resumable(run: RunDirectory, payloads: Payloads) -> None:

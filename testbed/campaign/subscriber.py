@@ -50,7 +50,7 @@ def bench_subscribers(bench: Bench) -> AkaSubscribers | None:
         return None
     path = bench.aka.subscribers
     if path is None:
-        if not (bench.module.is_virtual and bench.hse.address is None):
+        if not bench.makes_subscriber:
             return None
         random = bench.random("subscriber")
         made = Subscriber(identity=bench.identity, algorithm=Milenage(k=random(16), opc=random(16)))

@@ -17,6 +17,7 @@ from esp.suites import EVERY_SUITE
 from testbed.association import EspSettings
 from testbed.bench import allowed_suites
 from testbed.bench.secrets import read_secret_file, read_subscribers
+from testbed.bench.subscribers import read_aka_subscribers
 from testbed.cli.doors import (
     DoorOptions,
     InsecureOption,
@@ -25,11 +26,12 @@ from testbed.cli.doors import (
     TlsKeyOption,
     TokenFileOption,
 )
-from testbed.cli.shared import app, print_json_line, stderr, stdout
+from testbed.cli.shared import app, print_json_line, show_warning, stderr, stdout
 from testbed.compression import FeedbackWay, RohcMode, RohcSettings
 from testbed.errors import UsageError
 from testbed.hse import AddressPlan, HsePort, HseServer, ListenAddresses
 from testbed.hse.manual import read_associations
+from testbed.hse.sources import VectorSources, holds_usim_keys
 from testbed.hse.state import HseState
 from testbed.metrics import HseMetrics, MetricsServer
 from testbed.web.access import Access
@@ -60,7 +62,23 @@ def hse(
     ] = None,
     subscribers: Annotated[
         Path | None,
-        typer.Option(help="YAML file: identity of each UE, its secret, perhaps its addresses."),
+        typer.Option(
+            help="YAML file: identity of each UE with its secret, perhaps its addresses; or "
+            "subscribers with the keys of their USIMs, for AKA (mode 0600)."
+        ),
+    ] = None,
+    vectors: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|URL",
+            help="For AKA where no K is known: a file of vectors, or https://HOST of their source.",
+        ),
+    ] = None,
+    vectors_token: Annotated[
+        Path | None, typer.Option(help="File: the token that this source wants (mode 0600).")
+    ] = None,
+    vectors_ca: Annotated[
+        Path | None, typer.Option(help="Certificates to trust there, in place of the system's.")
     ] = None,
     suite: Annotated[
         list[str] | None,
@@ -145,14 +163,30 @@ def hse(
 
     It terminates ESP and ROHC from several UEs, and echoes each message back the same way.
     """
-    if secret_file is not None and subscribers is not None:
+    with_usims = subscribers is not None and holds_usim_keys(subscribers)
+    if secret_file is not None and subscribers is not None and not with_usims:
         raise UsageError("both --secret-file and --subscribers: give one of the two")
-    if secret_file is None and subscribers is None and sa_file is None:
+    if (secret_file, subscribers, sa_file, vectors) == (None, None, None, None):
         raise UsageError(
-            "an HSE needs to know its UEs: give --secret-file, --subscribers or --sa-file",
+            "an HSE needs to know its UEs: give --secret-file, --subscribers, --vectors or "
+            "--sa-file",
             hint="Make a secret: (umask 077; echo hex:$(openssl rand -hex 16) > secret.txt)",
         )
-    known_ues = None if subscribers is None else read_subscribers(subscribers)
+    sources = VectorSources(
+        subscribers=(
+            read_aka_subscribers(subscribers) if with_usims and subscribers is not None else None
+        ),
+        vectors=vectors,
+        token_file=vectors_token,
+        ca_file=vectors_ca,
+        durable=state is not None,
+    )
+    if sources.subscribers is not None and state is None:
+        show_warning(
+            "without --state sequence numbers of AKA begin anew at each start",
+            "Each USIM's first exchange then costs a resynchronisation; give --state DIR.",
+        )
+    known_ues = None if subscribers is None or with_usims else read_subscribers(subscribers)
     table = {} if known_ues is None else known_ues.secrets
     shared = None if secret_file is None else read_secret_file(secret_file)
 
@@ -210,19 +244,26 @@ def hse(
     access = None if metrics_port is None else doors.access(metrics_host)
     with contextlib.ExitStack() as stack:
         kept = None if state is None else stack.enter_context(contextlib.closing(HseState(state)))
-        server = HseServer(
-            secrets=known,
-            listen=listen,
-            policy=policy,
-            addresses=addresses,
-            share_addresses=share_addresses,
-            lifetime=None if lifetime == esp.Lifetime() else lifetime,
-            manual=() if manual is None else manual.sessions,
-            rohc_settings=rohc_settings,
-            associations=EspSettings(replay_window=replay_window, pad_to=pad_to),
-            state=kept,
-        )
-        asyncio.run(_serve(server, metrics_port, access, json_output))
+
+        async def serve() -> None:
+            async with sources.open(kept) as (aka, slow_vectors):
+                server = HseServer(
+                    secrets=known,
+                    aka=aka,
+                    vectors=slow_vectors,
+                    listen=listen,
+                    policy=policy,
+                    addresses=addresses,
+                    share_addresses=share_addresses,
+                    lifetime=None if lifetime == esp.Lifetime() else lifetime,
+                    manual=() if manual is None else manual.sessions,
+                    rohc_settings=rohc_settings,
+                    associations=EspSettings(replay_window=replay_window, pad_to=pad_to),
+                    state=kept,
+                )
+                await _serve(server, metrics_port, access, json_output)
+
+        asyncio.run(serve())
 
 
 def _assigned(options: list[str]) -> Addresses:

@@ -25,7 +25,17 @@ from rich.progress import (
 from firmware_bridge import FAMILIES
 from testbed import clock
 from testbed.analysis.summary import summarise_run
-from testbed.bench import Bench, Configuration, Pace, load_bench, validate_bench
+from testbed.bench import (
+    Bench,
+    Configuration,
+    Keys,
+    Pace,
+    UsimKind,
+    UsimWay,
+    load_bench,
+    validate_bench,
+)
+from testbed.bench.aka import aka_notes
 from testbed.bench.timing import TEST_KEYS_NOTE
 from testbed.campaign import Payloads, load_payloads, run_bench
 from testbed.campaign import Progress as RunProgress
@@ -101,6 +111,21 @@ def run(
     ] = None,
     identity: Annotated[
         str | None, typer.Option(envvar="TESTBED_IDENTITY", help="Who this UE is to the HSE.")
+    ] = None,
+    keys: Annotated[
+        Keys | None,
+        typer.Option(help="Where keys come from: the secret, or AKA through a USIM."),
+    ] = None,
+    subscribers: Annotated[
+        Path | None,
+        typer.Option(help="With AKA: file with the K of a virtual card, or of a soft USIM."),
+    ] = None,
+    usim: Annotated[
+        UsimKind | None,
+        typer.Option(help="With AKA: the card in the module, or software in its place."),
+    ] = None,
+    usim_path: Annotated[
+        UsimWay | None, typer.Option(help="With AKA: the way to the card in the module.")
     ] = None,
     apn: Annotated[
         str | None, typer.Option(envvar="TESTBED_APN", help="Access point name.")
@@ -211,6 +236,11 @@ def run(
     if secret_file is not None:
         override(str(secret_file), "hse", "secret_file")
     override(identity, "identity")
+    override(None if keys is None else keys.value, "keys")
+    if subscribers is not None:
+        override(str(subscribers), "aka", "subscribers")
+    override(None if usim is None else usim.value, "aka", "usim")
+    override(None if usim_path is None else usim_path.value, "aka", "path")
     if traffic is not None:
         override(str(traffic), "traffic", "capture")
     override(device, "traffic", "device")
@@ -279,6 +309,7 @@ def _run(
     notes = [*payloads.notes, *(one.note for one in bench.matrix if one.note is not None)]
     if timing.kind is TimeKind.VIRTUAL:
         notes.append(TEST_KEYS_NOTE)
+    notes += aka_notes(bench.keys, bench.aka, made=bench.makes_subscriber)
     manifest = start_manifest(
         directory.name,
         config=written_description(bench),

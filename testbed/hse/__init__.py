@@ -14,6 +14,7 @@ when the bench names none. On the shelves:
 - ``manual.py``        associations with configured keys, from a file
 - ``state.py``         what of it survives a restart, in a folder
 - ``vectors.py``       authentication vectors from a file or a server
+- ``sources.py``       which of these sources of vectors an HSE has
 - ``endpoint.py``      non-blocking UDP sockets with a bounded drain per wake-up
 - ``server.py``        gateway and endpoint together, started and stopped
 

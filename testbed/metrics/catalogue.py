@@ -78,6 +78,7 @@ LABELS: Final[dict[str, str]] = {
     "fault": "what went wrong with the module: `line-lost`, `rebooted`, `sim-lost`, "
     "`network-lost`, `silent`, `garbage`, `flood` or `refused`",
     "reason": "short and stable; at most 32 of them, then `other`",
+    "usim": "the way to the USIM: `csim`, `cgla`, or `soft` where software stood in for it",
     "direction": "`uplink` or `downlink`",
     "layer": "a byte layer of the packet, in the journal's names",
     "packet_type": "a ROHC packet type; at most 32 of them, then `other`",
@@ -247,6 +248,26 @@ CATALOGUE: Final[tuple[Metric, ...]] = (
         _SESSION,
         LATENCY_BUCKETS_S,
         "First request to keys in place, in module time.",
+    ),
+    _counter(
+        "session_failures",
+        "exchanges",
+        (*_SESSION, "reason"),
+        "Key exchanges that gave no keys, by reason.",
+    ),
+    _counter(
+        "session_resynchronisations",
+        "answers",
+        (*_SESSION, "usim"),
+        "Challenges that the USIM answered with a synchronisation failure.",
+    ),
+    _histogram(
+        "session_usim_seconds",
+        "seconds",
+        (*_SESSION, "usim"),
+        LATENCY_BUCKETS_S,
+        "Time that the USIM took in a key exchange with AKA, the module's line included, in module "
+        "time.",
     ),
     _counter(
         "feedback_packets",

@@ -34,6 +34,7 @@ _STATES: Final = ("setup", "transmit", "receive", "tail", "sleep")
 _PHASES: Final = ("starting", "attaching", "idle", "connected", "asleep", "recovering", "ended")
 _REGISTERED: Final = ("idle", "connected", "asleep")
 _UNKNOWN: Final = "unknown"
+_USIMS: Final = ("csim", "cgla", "soft")
 
 
 class RunMetrics:
@@ -58,6 +59,7 @@ class RunMetrics:
         self._packet_types = Bounded()
         self._faults = Bounded()
         self._rekeyings = Bounded()
+        self._failures = Bounded()
         self._timeout_s = LATENCY_BUCKETS_S[-1]
         self._run = run_labels(RunRecord())
 
@@ -223,6 +225,15 @@ class RunMetrics:
         if record.reason is not None:
             reason = self._rekeyings(record.reason)
             series.add("testbed_session_rekeyings_total", labels | {"reason": reason})
+        if record.failure is not None:
+            failure = self._failures(record.failure)
+            series.add("testbed_session_failures_total", labels | {"reason": failure})
+        if record.usim is not None:
+            usim = labels | {"usim": record.usim if record.usim in _USIMS else _UNKNOWN}
+            times = record.resynchronisations or 0
+            series.add("testbed_session_resynchronisations_total", usim, times)
+            if record.usim_s is not None:
+                series.observe("testbed_session_usim_seconds", usim, record.usim_s)
         self._extra_energy("testbed_session_energy_joules_total", labels, record.energy)
 
     def _feedback(self, record: FeedbackRecord) -> None:

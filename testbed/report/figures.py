@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from testbed.analysis.latency import Quantile
-from testbed.analysis.rows import ConfigurationRow, EnergyMeans, RohcSaving
+from testbed.analysis.rows import ConfigurationRow, EnergyMeans, RohcSaving, SessionSummary
 from testbed.results.records import FaultRecord, RunRecord
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "energy_kinds",
     "energy_range",
     "fault",
+    "key_exchange",
     "modelled_time",
     "quantile",
     "saving",
@@ -27,6 +28,10 @@ _SHOWN_ARMS = 6
 
 NOTHING = "-"
 """What stands where there is nothing to show."""
+
+
+_MESSAGE_OVERHEAD = 20 + 8 + 4
+"""Octets around a message of a key exchange: IPv4, UDP, non-ESP marker."""
 
 
 def _scaled(value: float, unit: str) -> str:
@@ -125,6 +130,15 @@ def saving(found: RohcSaving) -> str:
     if not found.same_payloads:
         text += " The two carried different payloads, so only their headers are compared."
     return text
+
+
+def key_exchange(session: SessionSummary) -> str:
+    """What setting a session up with AKA takes: each message's octets, and whose USIM answered."""
+    sizes = ", ".join(f"{what} {size}" for what, size in session.first)
+    text = f"Keys from AKA, USIM by {' and '.join(session.usim) or 'no way'}"
+    if sizes:
+        text += f": {sizes} octets; IPv4, UDP and non-ESP marker add {_MESSAGE_OVERHEAD} to each"
+    return f"{text}."
 
 
 def energy_kinds(rows: tuple[ConfigurationRow, ...]) -> str:

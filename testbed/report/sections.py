@@ -88,6 +88,8 @@ def _badges(view: RunView) -> Iterator[Html]:
             f"{summary.status}: the figures are those of the messages that were sent", True
         )
     yield _badge(f"{run.origin} module", run.origin != "real")
+    if run.settings.get("usim") == "soft":
+        yield _badge("soft USIM", True)
     if run.time != "real":
         yield _badge(figures.modelled_time(run), True)
     kinds = figures.energy_kinds(summary.rows)
@@ -241,6 +243,8 @@ def sessions_section(summary: RunSummary) -> Html:
                 "requests",
                 "bytes up",
                 "bytes down",
+                "messages",
+                "USIM",
                 "mean set-up",
                 "energy",
                 "re-keyed by itself",
@@ -252,6 +256,8 @@ def sessions_section(summary: RunSummary) -> Html:
                     str(session.attempts),
                     str(session.bytes_up),
                     str(session.bytes_down),
+                    _messages(session),
+                    _usim(session),
                     figures.seconds(session.setup_s),
                     figures.energy(session.energy_j),
                     _rekeyings(session),
@@ -260,6 +266,25 @@ def sessions_section(summary: RunSummary) -> Html:
             ],
         ),
     )
+
+
+def _messages(session: SessionSummary) -> str:
+    """How many, and their octets without lower layers and marker."""
+    if session.key_agreement is None:
+        return figures.NOTHING
+    return (
+        f"{session.messages_up} up, {session.messages_down} down: {session.message_bytes_up} and "
+        f"{session.message_bytes_down} bytes"
+    )
+
+
+def _usim(session: SessionSummary) -> str:
+    """How it was reached, how long it took, and how often it was out of step."""
+    if session.key_agreement != "aka":
+        return figures.NOTHING
+    text = f"{' and '.join(session.usim) or 'no way'}, {figures.seconds(session.usim_s)} each"
+    times = session.resynchronisations
+    return f"{text}; resynchronised {times} times" if times else text
 
 
 def _rekeyings(session: SessionSummary) -> str:

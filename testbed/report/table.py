@@ -87,6 +87,12 @@ def render_table(summary: RunSummary) -> Table:
     line("total per downlink message", lambda row: _mean(row.downlink, row.downlink.total))
     if any(row.session for row in rows):
         line("session set-up, up / down", _session_bytes)
+    if any(_aka(row) for row in rows):
+        line("  of it messages", _session_message_bytes, style="dim")
+        line("  their number", _session_messages, style="dim")
+        line("  USIM, mean", _usim_time, style="dim")
+    if any(row.session and row.session.resynchronisations for row in rows):
+        line("  resynchronised", _resynchronised, style="dim")
     if any(row.session and row.session.rekey_reasons for row in rows):
         line("re-keyed by itself", _rekeyings)
         line("  failed", _rekeyings_failed, style="dim")
@@ -121,6 +127,8 @@ def foot_notes(summary: RunSummary) -> Sequence[str]:
     notes: list[str] = []
     if summary.rohc_saving is not None:
         notes.append(figures.saving(summary.rohc_saving))
+    exchanges = [figures.key_exchange(one) for row in summary.rows if (one := _aka(row))]
+    notes.extend(dict.fromkeys(exchanges))
     models: dict[str, list[str]] = {}
     for row in summary.rows:
         if row.energy and row.energy[0].kind == "estimated":
@@ -144,6 +152,8 @@ def foot_notes(summary: RunSummary) -> Sequence[str]:
 def _title(summary: RunSummary) -> str:
     run = summary.run
     parts = [part for part in (run.module, run.origin, run.traffic) if part]
+    if run.settings.get("keys") == "aka":
+        parts.append("soft USIM" if run.settings.get("usim") == "soft" else "keys from AKA")
     if run.time != "real":
         parts.append(figures.modelled_time(run))
     if summary.status != "complete":
@@ -187,6 +197,37 @@ def _session_bytes(row: ConfigurationRow) -> str:
     if row.session is None:
         return figures.NOTHING
     return f"{row.session.bytes_up} / {row.session.bytes_down}"
+
+
+def _aka(row: ConfigurationRow) -> SessionSummary | None:
+    return row.session if row.session is not None and row.session.key_agreement == "aka" else None
+
+
+def _session_message_bytes(row: ConfigurationRow) -> str:
+    session = _aka(row)
+    if session is None:
+        return figures.NOTHING
+    return f"{session.message_bytes_up} / {session.message_bytes_down}"
+
+
+def _session_messages(row: ConfigurationRow) -> str:
+    session = _aka(row)
+    if session is None:
+        return figures.NOTHING
+    return f"{session.messages_up} / {session.messages_down}"
+
+
+def _usim_time(row: ConfigurationRow) -> str:
+    session = _aka(row)
+    if session is None:
+        return figures.NOTHING
+    soft = " soft" if "soft" in session.usim else ""
+    return f"{figures.seconds(session.usim_s)}{soft}"
+
+
+def _resynchronised(row: ConfigurationRow) -> str:
+    session = _aka(row)
+    return figures.NOTHING if session is None else str(session.resynchronisations)
 
 
 def _rekeyed(row: ConfigurationRow) -> SessionSummary | None:

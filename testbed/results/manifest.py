@@ -64,6 +64,10 @@ _PLAIN = {"keys": ("aka", "secret")}
 """Words that are no secret, under a name that could be a secret's: where keys come from."""
 
 
+_NUMBERED = ("identity", "imsi", "iccid", "imei")
+_LONG_NUMBER = re.compile(r"\d{10}")
+
+
 class ManifestError(UsageError):
     """A manifest is missing, or cannot be read.
 
@@ -229,7 +233,10 @@ def start_manifest(
 
 
 def redacted(value: Any) -> Any:
-    """A copy of a configuration with :data:`REDACTED` in the place of every secret."""
+    """A copy of a configuration with :data:`REDACTED` in the place of every secret.
+
+    An identity that holds a number as long as an IMSI counts as one.
+    """
     if isinstance(value, Mapping):
         return {
             str(name): REDACTED if _is_secret(str(name), entry) else redacted(entry)
@@ -241,11 +248,18 @@ def redacted(value: Any) -> Any:
 
 
 def _is_secret(name: str, value: object) -> bool:
+    word = name.lstrip("-")
+    if word in _NUMBERED:
+        return _LONG_NUMBER.search(str(value)) is not None
     return (
         value is not None
         and _SECRET_NAME.search(name) is not None
         and value not in _PLAIN.get(name.lstrip("-"), ())
     )
+
+
+def _names_secret(name: str) -> bool:
+    return name in _NUMBERED or _SECRET_NAME.search(name) is not None
 
 
 def _plain(value: object) -> object:
@@ -268,7 +282,7 @@ def _redacted_command(command: Sequence[str]) -> list[str]:
         name, equals, value = word.partition("=")
         if hide_next:
             word, hide_next = REDACTED if _is_secret(hide_next, word) else word, ""
-        elif word.startswith("-") and _SECRET_NAME.search(name.lstrip("-")) and len(name) > 2:
+        elif word.startswith("-") and _names_secret(name.lstrip("-")) and len(name) > 2:
             if not equals:
                 hide_next = name
             elif _is_secret(name, value):

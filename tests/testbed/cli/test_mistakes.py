@@ -47,7 +47,7 @@ def refused(done: Done, code: int, *expected: str) -> None:
         (["run", "--secret-file", "missing.txt"], "secret file missing.txt"),
         (["report"], "there is no run in runs"),
         (["report", "."], "not the directory of a run"),
-        (["hse"], "give --secret-file, --subscribers or --sa-file"),
+        (["hse"], "give --secret-file, --subscribers, --vectors or --sa-file"),
         (["hse", "--subscribers", "missing.yaml"], "missing.yaml"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
