@@ -204,7 +204,8 @@ SECURITY: Final = Dashboard(
                     8,
                     time_series(
                         "Key exchange: duration (95 %)",
-                        "First request to keys in place, in module time.",
+                        "First request to keys in place, in module time; with AKA also the part of "
+                        "it that the USIM took, by the way to it (soft: software stood in for it).",
                         "s",
                         Query(
                             expression=quantile(
@@ -214,6 +215,12 @@ SECURITY: Final = Dashboard(
                             ),
                             legend=_LEGEND,
                         ),
+                        Query(
+                            expression=quantile(
+                                0.95, rate(shown("session_usim_seconds", "bucket")), *RUN, "usim"
+                            ),
+                            legend="{{bench}} {{module}} USIM by {{usim}}",
+                        ),
                         least=0,
                     ),
                 ),
@@ -222,7 +229,9 @@ SECURITY: Final = Dashboard(
                     time_series(
                         "Key exchanges, and what they took",
                         "In each window: sessions, and requests with retransmissions; more "
-                        "requests than sessions means that some went unanswered.",
+                        "requests than sessions means that some went unanswered. Beside them "
+                        "exchanges that failed, and synchronisation failures of the USIM: many are "
+                        "a storm.",
                         "none",
                         Query(
                             expression=total(
@@ -239,6 +248,22 @@ SECURITY: Final = Dashboard(
                                 *RUN,
                             ),
                             legend="{{bench}} {{module}} requests",
+                        ),
+                        Query(
+                            expression=total(
+                                increase(shown("session_failures_total"), "$window"),
+                                *RUN,
+                                "reason",
+                            ),
+                            legend="{{bench}} {{module}} failed: {{reason}}",
+                        ),
+                        Query(
+                            expression=total(
+                                increase(shown("session_resynchronisations_total"), "$window"),
+                                *RUN,
+                                "usim",
+                            ),
+                            legend="{{bench}} {{module}} out of step, USIM by {{usim}}",
                         ),
                         least=0,
                     ),

@@ -150,7 +150,7 @@ def test_a_policy_of_the_bench_is_named_with_the_suite_it_forbids(
 def test_an_hse_that_knows_nobody_is_refused(testbed: Callable[..., Done]) -> None:
     done = testbed("hse", "--port", "0")
     assert done.code == 2
-    assert "give --secret-file, --subscribers or --sa-file" in done.err
+    assert "give --secret-file, --subscribers, --vectors or --sa-file" in done.err
 
 
 def finished(process: subprocess.Popen[str]) -> Any:

@@ -527,9 +527,15 @@ def test_everything_in_the_catalogue_is_exported_and_nothing_else() -> None:
         energy=MESSAGE.energy,
     )
     rekeying = dataclasses.replace(session, reason="unanswered", energy=MESSAGE.energy)
+    aka = dataclasses.replace(
+        session, key_agreement="aka", usim="csim", usim_s=0.2, resynchronisations=1
+    )
+    failed = dataclasses.replace(session, failure="challenge-refused")
     feedback = dataclasses.replace(feedback, energy=MESSAGE.energy)
     warm = dataclasses.replace(MESSAGE, warm_up=True)
-    run = fed(MESSAGE, lost(), warm, session, rekeying, feedback, keepalive, fault, end)
+    run = fed(
+        MESSAGE, lost(), warm, session, rekeying, aka, failed, feedback, keepalive, fault, end
+    )
     run.phase("idle")
     registry.register(run)
     registry.register(HseMetrics(counters))

@@ -174,7 +174,7 @@ def test_energy_is_marked_estimated_with_its_sources(page: Page) -> None:
 
 
 def test_sessions_and_manifest_stand_on_the_page(page: Page) -> None:
-    assert "rohc+esp-tunnel 1 1 192 164 2.31 s" in page.text
+    assert "rohc+esp-tunnel 1 1 192 164 - - 2.31 s" in page.text
     assert "module.imei_sha256 3f1c" in page.text
     assert "command testbed run --traffic thermostat-readings.pcapng" in page.text
 
