@@ -53,7 +53,7 @@ esp: {{keepalive_s: 15}}
 traffic: {{pace: {pace}}}
 lifetime: {{soft_packets: 3}}
 recovery: {{pause_s: 2}}
-answer_timeout_s: 10
+answer_timeout_s: 40
 time: scaled
 time_scale: 40
 """
@@ -119,7 +119,8 @@ class Bench:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
+        """Where they write."""
         self._started: list[subprocess.Popen[str]] = []
         self._logs: list[IO[str]] = []
         self.exporters: dict[str, str] = {}
@@ -135,11 +136,11 @@ class Bench:
 
     def start(self, name: str, *command: str, stdout: int | IO[str] | None = None) -> Any:
         """Start a process; what it says on standard error goes to ``NAME.log``."""
-        log = (self._folder / f"{name}.log").open("w+")
+        log = (self.folder / f"{name}.log").open("w+")
         self._logs.append(log)
         process = subprocess.Popen(
             command,
-            cwd=self._folder,
+            cwd=self.folder,
             stdin=subprocess.DEVNULL,
             stdout=log if stdout is None else stdout,
             stderr=log,
@@ -156,7 +157,7 @@ class Bench:
 
     def log(self, name: str) -> str:
         """What a process has said so far."""
-        return (self._folder / f"{name}.log").read_text()
+        return (self.folder / f"{name}.log").read_text()
 
     def open(self) -> None:
         """Start everything: gateway, HSE, runs, and Prometheus that scrapes them."""
@@ -165,8 +166,8 @@ class Bench:
             "prometheus-pushgateway",
             f"--web.listen-address={self.gateway.removeprefix('http://')}",
         )
-        (self._folder / "secret.txt").write_text(SECRET + "\n")
-        (self._folder / "secret.txt").chmod(0o600)
+        (self.folder / "secret.txt").write_text(SECRET + "\n")
+        (self.folder / "secret.txt").chmod(0o600)
         hse = self.testbed(
             "hse",
             *("hse", "--port", "0", "--json", "--secret-file", "secret.txt"),
@@ -201,7 +202,7 @@ class Bench:
         )
         if name != family:
             text = text.replace(f"watched-{family}", name).replace(f"ue-{family}", f"ue-{name}")
-        (self._folder / f"{name}.yaml").write_text(text)
+        (self.folder / f"{name}.yaml").write_text(text)
         return self.testbed(
             name,
             *("run", "--bench", f"{name}.yaml", "--runs", f"runs-{name}", "--metrics-port", "0"),
@@ -209,7 +210,7 @@ class Bench:
 
     def _start_prometheus(self) -> None:
         """Prometheus with the shipped configuration, only quicker, and with our targets."""
-        place = self._folder / "prometheus"
+        place = self.folder / "prometheus"
         shutil.copytree(FILES / "prometheus", place)
         config = (place / "prometheus.yml").read_text()
         for name in ("scrape_interval: 5s", "evaluation_interval: 15s"):
@@ -229,7 +230,7 @@ class Bench:
             "prometheus",
             "prometheus",
             f"--config.file={place / 'prometheus.yml'}",
-            f"--storage.tsdb.path={self._folder / 'tsdb'}",
+            f"--storage.tsdb.path={self.folder / 'tsdb'}",
             f"--web.listen-address={self.prometheus.removeprefix('http://')}",
             "--enable-feature=exemplar-storage",
         )
@@ -246,7 +247,7 @@ class Bench:
 
     def suite(self) -> list[str]:
         """Run the suite twice, the second time against the first; what each said."""
-        (self._folder / "suite.yaml").write_text(SUITE)
+        (self.folder / "suite.yaml").write_text(SUITE)
         said = []
         for number in range(2):
             more = () if number == 0 else ("--baseline", str(self._suite_run()))
@@ -260,7 +261,7 @@ class Bench:
         return said
 
     def _suite_run(self) -> Path:
-        (run,) = (self._folder / "runs-suite").iterdir()
+        (run,) = (self.folder / "runs-suite").iterdir()
         return run
 
     def api(self, path: str, **parameters: str) -> Any:

@@ -305,6 +305,11 @@ def test_the_end_of_a_short_run_was_seen(bench: Bench) -> None:
         lambda: bench.values('max_over_time(testbed_run_complete{bench="short"}[10m])') == [1.0],
         "the short run is complete",
     )
+    (series,) = bench.api("query", query='last_over_time(testbed_run_info{bench="short"}[10m])')[
+        "result"
+    ]
+    report = bench.folder / "runs-short" / series["metric"]["run"] / "report.html"
+    wait_until(report.is_file, "what the panels lead to is there")
     sent = bench.values('sum(max_over_time(testbed_messages_total{bench="short"}[10m]))')
     assert sent == [48.0]
 
