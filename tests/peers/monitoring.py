@@ -18,6 +18,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,12 +30,34 @@ COMMAND = (
     "from testbed.cli import main; main()"
 )
 
-MODULES = ("bc66", "bc660k", "bc95")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One run."""
+
+    name: str
+    family: str
+    hse: str | None = "hse"
+    """Which HSE; none: the run starts its own, and takes its keys from AKA."""
+    pace: str = "asap"
+    blocks: int = 9_000
+    """So many that the run goes on until it is ended."""
+
+
+RUNS = (
+    Plan(name="steady", family="bc66"),
+    Plan(name="aka", family="bc660k", hse=None),
+    # Keepalives are sent, and metered, where a device waits between its messages.
+    Plan(name="waiting", family="bc95", pace="capture"),
+    # Its HSE is ended: its key exchanges fail from then on.
+    Plan(name="lonely", family="bc66", hse="gone"),
+    Plan(name="short", family="bc66", blocks=12),
+)
 SECRET = "hex:000102030405060708090a0b0c0d0e0f"
 
 BENCH = """
-name: watched-{family}
-identity: ue-{family}
+name: {name}
+identity: ue-{name}
 module:
   family: {family}
   port: virtual:{family}
@@ -45,14 +68,14 @@ module:
       - {{at_s: 150, kind: reboot}}
       - {{at_s: 300, kind: reboot}}
       - {{at_s: 600, kind: reboot}}
-hse: {{address: '{esp}', rohc_port: {rohc}, plain_port: {plain}, secret: '{secret}', test: true}}
+{keys}
 matrix: [none, rohc, esp-tunnel, rohc+esp-tunnel]
 campaign: {{blocks: {blocks}, messages_per_cell: 1, warm_up: 1}}
 rohc: {{feedback: stand-alone}}
 esp: {{keepalive_s: 15}}
 traffic: {{pace: {pace}}}
 lifetime: {{soft_packets: 3}}
-recovery: {{pause_s: 2}}
+recovery: {{pause_s: 2, give_up: 1000}}
 answer_timeout_s: 40
 time: scaled
 time_scale: 40
@@ -129,10 +152,10 @@ class Bench:
         """The Pushgateway."""
         self.prometheus = f"http://127.0.0.1:{free_port()}"
         """Prometheus."""
-        self.hse: dict[str, str] = {}
-        """The HSE's addresses."""
+        self.hses: dict[str, dict[str, str]] = {}
+        """Each HSE's addresses."""
         self.runs: dict[str, subprocess.Popen[str]] = {}
-        """Runs that go on, by family."""
+        """Runs by name."""
 
     def start(self, name: str, *command: str, stdout: int | IO[str] | None = None) -> Any:
         """Start a process; what it says on standard error goes to ``NAME.log``."""
@@ -168,44 +191,48 @@ class Bench:
         )
         (self.folder / "secret.txt").write_text(SECRET + "\n")
         (self.folder / "secret.txt").chmod(0o600)
-        hse = self.testbed(
-            "hse",
-            *("hse", "--port", "0", "--json", "--secret-file", "secret.txt"),
-            *("--metrics-port", "0", "--rohc-feedback", "stand-alone", "--soft-packets", "2"),
-            stdout=subprocess.PIPE,
-        )
-        line = hse.stdout.readline()
-        assert line, self.log("hse")
-        self.hse = json.loads(line)
-        self.exporters["hse"] = f"http://{self.hse['metrics']}/metrics"
-        for family in MODULES:
-            self.runs[family] = self.run(family, family, blocks=9_000)
-        self.run("short", "bc66", blocks=12)
-        for name in (*MODULES, "short"):
+        more = ("--metrics-port", "0", "--rohc-feedback", "stand-alone", "--soft-packets", "2")
+        self._serve("hse", *more)
+        gone = self._serve("gone")
+        self.exporters["hse"] = f"http://{self.hses['hse']['metrics']}/metrics"
+        for plan in RUNS:
+            self.runs[plan.name] = self._run(plan)
+        for name in self.runs:
             wait_until(lambda name=name: "metrics: " in self.log(name), f"{name} serves metrics")
-            found = self.log(name).partition("metrics: ")[2].split()[0]
-            self.exporters[name] = found
+            self.exporters[name] = self.log(name).partition("metrics: ")[2].split()[0]
         self._start_prometheus()
-
-    def run(self, name: str, family: str, *, blocks: int) -> Any:
-        """Start a run on a virtual module, against the HSE."""
-        rohc, plain = (self.hse[port].rpartition(":")[2] for port in ("rohc", "plain"))
-        text = BENCH.format(
-            family=family,
-            esp=self.hse["esp"],
-            rohc=rohc,
-            plain=plain,
-            secret=SECRET,
-            blocks=blocks,
-            # Keepalives are sent, and metered, where a device waits between its messages.
-            pace="capture" if family == "bc95" else "asap",
+        wait_until(
+            lambda: 'outcome="answered"' in get(self.exporters["lonely"]), "lonely has an answer"
         )
-        if name != family:
-            text = text.replace(f"watched-{family}", name).replace(f"ue-{family}", f"ue-{name}")
-        (self.folder / f"{name}.yaml").write_text(text)
+        gone.kill()
+
+    def _serve(self, name: str, *options: str) -> Any:
+        """Start an HSE."""
+        command = ("hse", "--port", "0", "--json", "--secret-file", "secret.txt", *options)
+        process = self.testbed(name, *command, stdout=subprocess.PIPE)
+        line = process.stdout.readline()
+        assert line, self.log(name)
+        self.hses[name] = json.loads(line)
+        return process
+
+    def _run(self, plan: Plan) -> Any:
+        """Start a run on a virtual module."""
+        keys = "keys: aka"
+        if plan.hse is not None:
+            hse = self.hses[plan.hse]
+            rohc, plain = (hse[port].rpartition(":")[2] for port in ("rohc", "plain"))
+            keys = (
+                f"hse: {{address: '{hse['esp']}', rohc_port: {rohc}, plain_port: {plain},"
+                f" secret: '{SECRET}', test: true}}"
+            )
+        text = BENCH.format(
+            name=plan.name, family=plan.family, keys=keys, blocks=plan.blocks, pace=plan.pace
+        )
+        (self.folder / f"{plan.name}.yaml").write_text(text)
         return self.testbed(
-            name,
-            *("run", "--bench", f"{name}.yaml", "--runs", f"runs-{name}", "--metrics-port", "0"),
+            plan.name,
+            *("run", "--bench", f"{plan.name}.yaml", "--runs", f"runs-{plan.name}"),
+            *("--metrics-port", "0"),
         )
 
     def _start_prometheus(self) -> None:
@@ -239,7 +266,7 @@ class Bench:
 
     def disturb(self) -> None:
         """Send the HSE something that it refuses, and tells that it knows no such association."""
-        host, _, port = self.hse["esp"].rpartition(":")
+        host, _, port = self.hses["hse"]["esp"].rpartition(":")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             for number in range(1, 4):
                 packet = bytes.fromhex("0badcafe") + number.to_bytes(4, "big") + bytes(40)
