@@ -71,16 +71,17 @@ def print_json_line(value: Any) -> None:
 
 def show_error(message: str, hint: str | None) -> None:
     """Print what happened and the next step on standard error."""
-    console = stderr()
-    console.print(f"[bold red]error:[/] {_plain(message)}", soft_wrap=True)
-    if hint:
-        console.print(f"[bold]next:[/] {_plain(hint)}", soft_wrap=True)
+    _show("[bold red]error:[/]", message, hint)
 
 
 def show_warning(message: str, hint: str | None) -> None:
     """Print what went wrong beside the work itself, and the next step, on standard error."""
+    _show("[bold yellow]warning:[/]", message, hint)
+
+
+def _show(word: str, message: str, hint: str | None) -> None:
     console = stderr()
-    console.print(f"[bold yellow]warning:[/] {_plain(message)}", soft_wrap=True)
+    console.print(f"{word} {_plain(message)}", soft_wrap=True)
     if hint:
         console.print(f"[bold]next:[/] {_plain(hint)}", soft_wrap=True)
 
