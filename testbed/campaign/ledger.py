@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from enum import StrEnum
+from typing import Any
 
 from testbed.bench import BudgetDescription
 from testbed.campaign.plan import Visit
@@ -54,6 +55,9 @@ class Progress:
 
     def module(self, phase: ModulePhase) -> None:
         """The module does something else from now on."""
+
+    def identified(self, facts: Mapping[str, Any]) -> None:
+        """The module has said what it is: ``manufacturer``, ``model``, ``firmware`` ..."""
 
     def phase(self, text: str) -> None:
         """Something that takes a while begins."""

@@ -265,6 +265,7 @@ class _Runner:
             for name in ("imei", "iccid"):
                 if identity.get(name):
                     identity[name] = masked(identity[name])
+            self._progress.identified(identity)
             self._update_manifest(
                 module={
                     "family": bench.module.family,

@@ -18,6 +18,7 @@ __all__ = [
     "TlsCertOption",
     "TlsKeyOption",
     "TokenFileOption",
+    "WebHostOption",
 ]
 
 MetricsHostOption = Annotated[
@@ -25,6 +26,14 @@ MetricsHostOption = Annotated[
     typer.Option(
         envvar="TESTBED_METRICS_HOST",
         help="Where the metrics listen; other than loopback needs a token and TLS.",
+        show_default="127.0.0.1",
+    ),
+]
+WebHostOption = Annotated[
+    str | None,
+    typer.Option(
+        envvar="TESTBED_WEB_HOST",
+        help="Where the page listens; other than loopback needs a token and TLS.",
         show_default="127.0.0.1",
     ),
 ]

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import signal
 import time as wall_time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -53,6 +54,7 @@ from testbed.cli.doors import (
     TlsCertOption,
     TlsKeyOption,
     TokenFileOption,
+    WebHostOption,
 )
 from testbed.cli.shared import INTERRUPTED, app, print_json, show_warning, stderr, stdout
 from testbed.cli.verdict import (
@@ -64,6 +66,7 @@ from testbed.cli.verdict import (
 )
 from testbed.compression import FeedbackWay, RohcMode
 from testbed.errors import LabFault
+from testbed.live import LiveRun
 from testbed.metrics import LastScrape, MetricsServer, RunMetrics
 from testbed.metrics.pushgateway import check_gateway, push
 from testbed.report.page import write_report
@@ -185,6 +188,11 @@ def run(
         typer.Option(min=0, max=65535, help="Serve Prometheus metrics meanwhile."),
     ] = None,
     metrics_host: MetricsHostOption = None,
+    web: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Show the run as a page on this port meanwhile."),
+    ] = None,
+    web_host: WebHostOption = None,
     token_file: TokenFileOption = None,
     tls_cert: TlsCertOption = None,
     tls_key: TlsKeyOption = None,
@@ -271,14 +279,15 @@ def run(
     doors = DoorOptions(
         token_file=token_file, certificate=tls_cert, key=tls_key, insecure=insecure_lab_network
     )
-    metrics_access = None if metrics_port is None else doors.access(metrics_host)
+    open_doors = _Doors(
+        metrics=None if metrics_port is None else (metrics_port, doors.access(metrics_host)),
+        web=None if web is None else (web, doors.access(web_host)),
+    )
     if directory is None:
         directory = RunDirectory.create(runs)
     elif goes_on:
         check_resumable(directory, payloads)
-    interrupted = _run(
-        bench, payloads, directory, goes_on, metrics_port, metrics_access, export_keys
-    )
+    interrupted = _run(bench, payloads, directory, goes_on, open_doors, export_keys)
     verdict = None if interrupted else Verdict(directory, before)
     if verdict is not None:
         verdict.write_junit(junit)
@@ -300,8 +309,7 @@ def _run(
     payloads: Payloads,
     directory: RunDirectory,
     resume: bool,
-    metrics_port: int | None,
-    access: Access | None,
+    doors: _Doors,
     export_keys: bool,
 ) -> bool:
     """Carry the run out; whether it was interrupted."""
@@ -328,16 +336,17 @@ def _run(
             f"{plan.block_messages} messages, in random order from seed {bench.seed}"
         )
     metrics = RunMetrics(directory.name)
+    live = LiveRun(directory.name, payloads.plan.total)
     interrupted = False
     with contextlib.ExitStack() as stack:
-        if metrics_port is not None:
-            last_scrape = LastScrape()
-            server = stack.enter_context(
-                MetricsServer(metrics, last_scrape, port=metrics_port, access=access)
-            )
-            stderr().print(f"metrics: {server.url}")
+        if resume and doors:
+            for record in JournalReader(directory.journal_path).typed():
+                metrics.observe(record)
+                live.record(record)
+        for last_scrape in doors.open(stack, metrics, live):
             stack.callback(_wait_for, last_scrape)
-        progress = stack.enter_context(_progress(payloads.plan.total, metrics))
+        shown = live if doors.web else None
+        progress = stack.enter_context(_progress(payloads.plan.total, metrics, shown))
 
         async def main() -> None:
             _cancel_on_termination()
@@ -415,26 +424,69 @@ def _show(directory: RunDirectory, verdict: Verdict | None, json_output: bool) -
         console.print(f"decrypt:       {escape(directory.decrypt_command)}", soft_wrap=True)
 
 
+@dataclass(frozen=True, slots=True)
+class _Doors:
+    """What the run is shown through: port and access each."""
+
+    metrics: tuple[int, Access] | None
+    web: tuple[int, Access] | None
+
+    def __bool__(self) -> bool:
+        return self.metrics is not None or self.web is not None
+
+    def open(
+        self, stack: contextlib.ExitStack, metrics: RunMetrics, live: LiveRun
+    ) -> Iterator[LastScrape]:
+        """Open them until the stack is closed; gives who knows of each when somebody looked."""
+        if self.metrics is not None:
+            port, access = self.metrics
+            last = LastScrape()
+            server = stack.enter_context(MetricsServer(metrics, last, port=port, access=access))
+            stderr().print(f"metrics: {escape(server.url)}", soft_wrap=True)
+            yield last
+        if self.web is not None:
+            from testbed.live.door import LiveDoor  # slow to import; most runs have no page
+
+            port, access = self.web
+            last = LastScrape()
+            door = stack.enter_context(LiveDoor(live, metrics, port=port, access=access, last=last))
+            stderr().print(f"live page: {escape(door.url)}", soft_wrap=True)
+            yield last
+
+
 class _Bar(RunProgress):
-    def __init__(self, bar: Progress, task: TaskID, metrics: RunMetrics) -> None:
+    def __init__(
+        self, bar: Progress, task: TaskID, metrics: RunMetrics, live: LiveRun | None
+    ) -> None:
         self._bar = bar
         self._task = task
         self._metrics = metrics
+        self._live = live
+
+    def identified(self, facts: Mapping[str, Any]) -> None:
+        if self._live is not None:
+            self._live.identified(facts)
 
     def phase(self, text: str) -> None:
         self._bar.update(self._task, description=escape(text))
+        if self._live is not None:
+            self._live.phase(text)
 
     def module(self, phase: ModulePhase) -> None:
         self._metrics.phase(phase.value)
+        if self._live is not None:
+            self._live.module(phase.value)
 
     def record(self, record: Record) -> None:
         self._metrics.observe(record)
+        if self._live is not None:
+            self._live.record(record)
         if isinstance(record, MessageRecord):
             self._bar.advance(self._task)
 
 
 @contextlib.contextmanager
-def _progress(total: int, metrics: RunMetrics) -> Iterator[_Bar]:
+def _progress(total: int, metrics: RunMetrics, live: LiveRun | None) -> Iterator[_Bar]:
     """A progress bar on a terminal; nothing where standard error is a file."""
     console = stderr()
     columns = (
@@ -445,4 +497,4 @@ def _progress(total: int, metrics: RunMetrics) -> Iterator[_Bar]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        yield _Bar(bar, bar.add_task("starting", total=total), metrics)
+        yield _Bar(bar, bar.add_task("starting", total=total), metrics, live)

@@ -17,6 +17,7 @@ import esp
 import firmware_bridge
 import rohc
 from testbed.errors import ExitCode, TestbedError
+from testbed.printable import printable
 from testbed.version import __version__
 
 __all__ = [
@@ -31,7 +32,7 @@ __all__ = [
     "stdout",
 ]
 
-_COMMANDS = ("run", "report", "compare", "baseline", "hse", "module", "rohc")
+_COMMANDS = ("run", "watch", "report", "compare", "baseline", "export", "hse", "module", "rohc")
 """Modules of this package that each register a command, in the order of the help."""
 
 INTERRUPTED = 130
@@ -90,7 +91,7 @@ def _plain(text: str) -> str:
     """Text that came from outside, with nothing in it that a terminal or markup obeys."""
     from rich.markup import escape
 
-    return escape("".join(char if char.isprintable() or char == "\n" else "?" for char in text))
+    return escape(printable(text))
 
 
 def _version(value: bool) -> None:

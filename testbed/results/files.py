@@ -8,14 +8,15 @@ that fails is taken back before the failure is reported.
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TextIO
 
 from testbed.errors import LabFault
 
-__all__ = ["AppendOnlyFile", "WriteFailed", "sync_directory", "write_atomically"]
+__all__ = ["AppendOnlyFile", "WriteFailed", "replaced", "sync_directory", "write_atomically"]
 
 
 class WriteFailed(LabFault, OSError):
@@ -141,10 +142,22 @@ def write_atomically(path: Path, text: str) -> None:
         WriteFailed: it cannot be written; the old content stands.
 
     """
+    with replaced(path) as file:
+        file.write(text)
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[TextIO]:
+    """A file to write text into that takes its place once it is whole.
+
+    Raises:
+        WriteFailed: it cannot be written; the old content stands.
+
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
