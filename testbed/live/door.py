@@ -11,12 +11,12 @@ from types import TracebackType
 from typing import Final, Self
 
 from aiohttp import hdrs, web
-from prometheus_client import CollectorRegistry
 
 from testbed.live.assets import LIVE_SCRIPT, LIVE_STYLE, PLOTLY_STYLE
 from testbed.live.page import live_page, login_page
 from testbed.live.state import LiveRun
-from testbed.metrics.exporter import Collector, metrics_route
+from testbed.metrics.exporter import metrics_route
+from testbed.metrics.exposition import Collector
 from testbed.metrics.last_scrape import LastScrape
 from testbed.web.access import Access
 from testbed.web.guard import LOGIN_PATH
@@ -57,15 +57,12 @@ class LiveDoor:
         style, script = LIVE_STYLE.encode(), LIVE_SCRIPT.encode()
         digest = hashlib.sha256(style + script + PLOTLY_STYLE.encode() + _plotly_version())
         self._base = f"/static/{digest.hexdigest()[:12]}"
-        registry = CollectorRegistry()
-        for collector in collectors:
-            registry.register(collector)
         self._server = WebServer(
             [
                 web.get("/", self._page),
                 web.get("/api/run", self._data),
                 web.get(LOGIN_PATH, self._login),
-                metrics_route(registry),
+                metrics_route(*collectors),
                 self._file("live.css", "text/css", style),
                 self._file("plotly.css", "text/css", PLOTLY_STYLE.encode()),
                 self._file("live.js", "text/javascript", script),
