@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import yaml
 from dashboards import FILES
 from dashboards.boards import ALL
 from testbed.metrics.catalogue import CATALOGUE, MetricType
+from testbed.results import JournalReader
 from tests.peers.monitoring import RUNS, Bench, get, missing, wait_until
 
 if os.environ.get("TESTBED_REQUIRE_PEERS") == "1":
@@ -311,14 +313,28 @@ def test_the_end_of_a_short_run_was_seen(bench: Bench) -> None:
     (series,) = bench.api("query", query='last_over_time(testbed_run_info{bench="short"}[10m])')[
         "result"
     ]
-    report = bench.folder / "runs-short" / series["metric"]["run"] / "report.html"
-    wait_until(report.is_file, "what the panels lead to is there")
+    run = bench.folder / "runs-short" / series["metric"]["run"]
+    wait_until((run / "report.html").is_file, "what the panels lead to is there")
+
+    chosen = '{bench="short"}'
 
     def highest(name: str) -> list[float]:
-        return bench.values(f'sum(max_over_time(testbed_{name}{{bench="short"}}[10m]))')
+        return bench.values(f"sum(max_over_time(testbed_{name}{chosen}[10m]))")
 
     assert highest("messages_total") == highest("warm_up_messages_total") == [48.0]
     assert highest("run_planned_messages") == [96.0]
+    labels = ("security", "compression", "outcome")
+    query = f"sum by ({', '.join(labels)}) (max_over_time(testbed_messages_total{chosen}[10m]))"
+    seen = {
+        tuple(one["metric"][label] for label in labels): float(one["value"][1])
+        for one in bench.api("query", query=query)["result"]
+    }
+    journal = Counter(
+        tuple(record[label] for label in labels)
+        for record in JournalReader(run / "journal.jsonl")
+        if record["kind"] == "message" and not record.get("warm_up")
+    )
+    assert seen == journal
 
 
 def test_the_suites_latest_run_is_pushed_with_its_grade(bench: Bench) -> None:
