@@ -9,6 +9,7 @@ by the first of these that is so:
 ``challenge-refused``      the USIM says that the challenge is not its home network's
 ``refused-REASON``         the HSE says so, in a notice that anybody can forge
 ``synchronisation-failure``  the USIM's answer brought no other challenge
+``challenge-unfit``        a challenge came that this UE does not take
 ``no-answer``              nothing came that says why
 =========================  =====================================================================
 
@@ -24,7 +25,7 @@ from typing import ClassVar
 
 from esp import keying
 from esp.aka import AkaMacFailure, AkaSuccess, AkaSyncFailure
-from esp.errors import PeerRefused, Reason, RemoteError
+from esp.errors import KeyingRejected, PeerRefused, Reason, RemoteError
 from firmware_bridge import (
     CommandFailed,
     Module,
@@ -194,6 +195,7 @@ class AkaExchange(KeyExchange):
         self._spent_before_s = usim.spent_s
         self._hint = ""
         self._busy: UsimBusy | None = None
+        self._unfit: KeyingRejected | None = None
         self.marks = {}
 
     async def begin(self) -> None:
@@ -217,7 +219,9 @@ class AkaExchange(KeyExchange):
         except PeerRefused as error:
             self._hint = error.hint
             return None
-        except RemoteError:
+        except KeyingRejected as error:
+            if message_name(message) == "challenge":
+                self._unfit = error
             return None
         if isinstance(taken, keying.Session):
             return taken
@@ -272,6 +276,13 @@ class AkaExchange(KeyExchange):
                 reason=last.value,
                 said="sent no other challenge after the USIM's synchronisation failure",
                 hint="Can the HSE's source of vectors resynchronise? Ready vectors can't be.",
+            )
+        if self._unfit is not None:
+            return Failure(
+                reason="challenge-unfit",
+                said=f"sent a challenge that is of no use here: {self._unfit}",
+                hint=f"{self._unfit.hint or 'Are both sides configured alike?'}",
+                configuration=True,
             )
         return Failure(reason="no-answer")
 

@@ -44,7 +44,11 @@ PLAIN = ("none", "rohc", "esp-transport", "esp-tunnel", "rohc+esp-tunnel")
 
 
 def run(
-    tmp_path: Path, capture: Path, messages: int, configurations: Iterable[str] = PLAIN
+    tmp_path: Path,
+    capture: Path,
+    messages: int,
+    configurations: Iterable[str] = PLAIN,
+    *more: str,
 ) -> Path:
     done = subprocess.run(
         [
@@ -52,6 +56,7 @@ def run(
             *("run", "--json", "--traffic", str(capture), "--messages", str(messages)),
             *("--runs", str(tmp_path)),
             *(word for name in configurations for word in ("-c", name)),
+            *more,
         ],
         check=True,
         capture_output=True,
@@ -111,6 +116,22 @@ def test_the_icvs_of_every_suite_that_it_reads_are_good(
         ("1", "0"): 2 * 2 * 3 * len(READABLE)  # message and answer, each seen from both sides
     }
     assert len({spi for _, _, spi in found}) == 2 * len(READABLE)
+
+
+def test_the_icvs_of_a_run_with_keys_from_aka_are_good(tshark: str, tmp_path: Path) -> None:
+    messages = 10
+    directory = run(tmp_path, OWN, messages, PLAIN, "--keys", "aka")
+    packets = fields(tshark, directory, "esp.icv_good", "esp.icv_bad", "frame.interface_name")
+    assert Counter(tuple(packet) for packet in packets) == {
+        ("1", "0", "ue"): 3 * 2 * messages,
+        ("1", "0", "hse"): 3 * 2 * messages,
+    }
+    # Each of the four messages of an exchange is there, from both sides, behind the marker.
+    exchanges = fields(
+        tshark, directory, "udp.payload", only="udp.payload[0:4] == 00:00:00:00 && udp.port == 4500"
+    )
+    kinds = Counter(payload.replace(":", "")[8:10] for (payload,) in exchanges)
+    assert kinds == dict.fromkeys(("21", "22", "23", "24"), 3 * 2)
 
 
 def test_the_icv_check_bites_on_a_wrong_key(tshark: str, tmp_path: Path) -> None:
