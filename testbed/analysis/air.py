@@ -27,9 +27,10 @@ import rohc
 from esp.checksum import internet_checksum
 from firmware_bridge.virtual import COVERAGE_LEVELS, NAS_OVERHEAD_BYTES, uplink_blocks
 
-__all__ = ["AirMeans", "AirTally", "OuterShadow", "SocketFlow", "npusch_blocks"]
+__all__ = ["OUTER_BYTES", "AirMeans", "AirTally", "OuterShadow", "SocketFlow", "npusch_blocks"]
 
-_OUTER_BYTES = 28
+OUTER_BYTES = 28
+"""IPv4 and UDP headers that the module's socket puts around a packet."""
 _IPV4 = struct.Struct("!BBHHHBBH4s4s")
 _UDP = struct.Struct("!HHHH")
 _DEVICE, _HSE = bytes((10, 0, 0, 1)), bytes((192, 0, 2, 1))
@@ -77,7 +78,7 @@ class OuterShadow:
                 return _first_header_bytes()
             self._compressor = _compressor()
             self._compressor.compress(self._first)
-        return len(self._compressor.compress(packet)) - (packet_bytes - _OUTER_BYTES)
+        return len(self._compressor.compress(packet)) - (packet_bytes - OUTER_BYTES)
 
     def _packet(self, packet_bytes: int) -> bytes:
         source, destination, source_port, destination_port = self._ends
@@ -88,7 +89,7 @@ class OuterShadow:
         checksum = internet_checksum(header).to_bytes(2, "big")
         # A UDP checksum that is there, whatever it is: it goes along as it stands.
         udp = _UDP.pack(source_port, destination_port, packet_bytes - 20, 0xBEEF)
-        return header[:10] + checksum + header[12:] + udp + bytes(packet_bytes - _OUTER_BYTES)
+        return header[:10] + checksum + header[12:] + udp + bytes(packet_bytes - OUTER_BYTES)
 
 
 def _compressor() -> rohc.Compressor:
@@ -98,7 +99,7 @@ def _compressor() -> rohc.Compressor:
 @cache
 def _first_header_bytes() -> int:
     """The header of a context's first packet: the same whatever it carries."""
-    packet = OuterShadow()._packet(_OUTER_BYTES + 1)
+    packet = OuterShadow()._packet(OUTER_BYTES + 1)
     return len(_compressor().compress(packet)) - 1
 
 

@@ -197,6 +197,8 @@ class LayerBytes:
         Raises:
             ValueError: an unknown layer, a count that is no whole number, or a negative one.
         """
+        if record.keys() <= _LAYER_NAMES and {int}.issuperset(map(type, record.values())):
+            return cls(**record)  # type: ignore[arg-type]  # whole numbers all of them
         for name, count in record.items():
             if name not in _LAYER_NAMES:
                 raise ValueError(f"unknown byte layer {name!r}; known are {', '.join(LAYERS)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import add, attrgetter
 
 from testbed.analysis.air import AirTally
 from testbed.analysis.bytes import LayerBytes, LayerTally
@@ -29,6 +30,7 @@ from testbed.results.records import (
 __all__ = ["Tally", "by_frequency"]
 
 _ENERGY_PARTS = ("setup_j", "transmit_j", "receive_j", "tail_j", "sleep_j", "total_j")
+_energy_parts = attrgetter(*_ENERGY_PARTS)
 
 
 @dataclass(slots=True)
@@ -43,11 +45,11 @@ class _EnergyTally:
 
     def add(self, energy: EnergyRecord) -> None:
         self.messages += 1
-        for position, name in enumerate(_ENERGY_PARTS):
-            self.sums[position] += getattr(energy, name)
+        self.sums = [*map(add, self.sums, _energy_parts(energy))]
         self.low_j = _sum(self.low_j, energy.low_j)
         self.high_j = _sum(self.high_j, energy.high_j)
-        self.assumed.update(energy.assumed)
+        if energy.assumed:
+            self.assumed.update(energy.assumed)
 
     def means(self, kind: str, model: str) -> EnergyMeans:
         number = self.messages

@@ -15,6 +15,7 @@ from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import itemgetter
 from statistics import median
 
 __all__ = ["OneWay", "StageSummary", "StageTally", "Step"]
@@ -112,7 +113,7 @@ class StageTally:
         """
         if not stages_s:
             return
-        in_time = sorted(stages_s.items(), key=lambda stage: stage[1])
+        in_time = sorted(stages_s.items(), key=itemgetter(1))
         for (begin, start), (end, stop) in pairwise(in_time):
             found = self._steps.get((begin, end))
             if found is None:

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from testbed.analysis.summary import summarise_run
 from testbed.cli.shared import app, print_json, stdout
 from testbed.cli.verdict import (
     BaselineOption,
@@ -17,7 +16,6 @@ from testbed.cli.verdict import (
     Verdict,
     reference,
 )
-from testbed.report.page import write_report
 from testbed.report.table import render_table
 from testbed.results import RunDirectory
 
@@ -43,10 +41,13 @@ def report(
     It works on a run that was interrupted or killed, too: its journal holds each message that was
     finished.
     """
+    # Here, not above: numpy takes its time, and other commands don't need it.
+    from testbed.report.page import write_page
+    from testbed.report.run import load_run
+
     directory = RunDirectory.latest(runs) if run is None else RunDirectory.open(run)
-    summary = summarise_run(directory.path)
-    page = write_report(directory.path)
-    verdict = Verdict(directory, reference(baseline, baselines))
+    view = load_run(directory.path, baseline=reference(baseline, baselines))
+    summary, page, verdict = view.summary, write_page(view), Verdict(view)
     verdict.write_junit(junit)
     if json_output:
         places = {"directory": str(directory.path), "report": str(page)}

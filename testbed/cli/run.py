@@ -9,7 +9,7 @@ import time as wall_time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -25,7 +25,6 @@ from rich.progress import (
 
 from firmware_bridge import FAMILIES
 from testbed import clock
-from testbed.analysis.summary import summarise_run
 from testbed.bench import (
     Bench,
     Configuration,
@@ -69,7 +68,6 @@ from testbed.errors import LabFault
 from testbed.live import LiveRun
 from testbed.metrics import LastScrape, MetricsServer, RunMetrics
 from testbed.metrics.pushgateway import check_gateway, push
-from testbed.report.page import write_report
 from testbed.report.table import render_table
 from testbed.results import (
     JournalReader,
@@ -81,6 +79,9 @@ from testbed.results import (
     start_manifest,
 )
 from testbed.web.access import Access
+
+if TYPE_CHECKING:
+    from testbed.report.run import RunView
 
 __all__ = ["run"]
 
@@ -288,12 +289,15 @@ def run(
     elif goes_on:
         check_resumable(directory, payloads)
     interrupted = _run(bench, payloads, directory, goes_on, open_doors, export_keys)
-    verdict = None if interrupted else Verdict(directory, before)
+    from testbed.report.run import load_run  # here: numpy takes its time
+
+    view = load_run(directory.path, baseline=before)
+    verdict = None if interrupted else Verdict(view)
     if verdict is not None:
         verdict.write_junit(junit)
         if gateway is not None:
             _push(gateway, directory, verdict)
-    _show(directory, verdict, json_output)
+    _show(view, verdict, json_output)
     if verdict is not None:
         return verdict.exit_code
     stderr().print(
@@ -407,9 +411,10 @@ def _cancel_on_termination() -> None:
         loop.add_signal_handler(signal.SIGTERM, task.cancel)
 
 
-def _show(directory: RunDirectory, verdict: Verdict | None, json_output: bool) -> None:
-    summary = summarise_run(directory.path)
-    report = write_report(directory.path)
+def _show(view: RunView, verdict: Verdict | None, json_output: bool) -> None:
+    from testbed.report.page import write_page
+
+    directory, summary, report = view.directory, view.summary, write_page(view)
     if json_output:
         found = summary.to_json() if verdict is None else summary.to_json() | verdict.to_json()
         print_json(found | {"directory": str(directory.path), "report": str(report)})

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from testbed.cli.shared import stdout
-from testbed.results import RunDirectory
 
 if TYPE_CHECKING:
     from testbed.analysis.measurements import Measurements
     from testbed.analysis.verdicts import Judgement
+    from testbed.report.run import RunView
 
 __all__ = [
     "BaselineOption",
@@ -69,35 +69,27 @@ class Verdict:
     """What became of the limits that stand in a run's own description.
 
     Args:
-        directory: of the run.
-        baseline: what regressions are held against; none: they are not judged.
+        view: the run, read and judged.
     """
 
-    def __init__(self, directory: RunDirectory, baseline: Measurements | None) -> None:
+    def __init__(self, view: RunView) -> None:
         # Here, not above: numpy takes its time, and other commands don't need it.
-        from testbed.analysis.comparison import obstacles
-        from testbed.analysis.limits import LimitsDescription
-        from testbed.analysis.verdicts import exit_code, judge, overall
-        from testbed.results.baselines import measured
+        from testbed.analysis.verdicts import exit_code
 
-        self._name = directory.name
-        self.run: Measurements = measured(directory)
-        campaign = directory.read_manifest().config.get("campaign") or {}
-        limits = LimitsDescription.model_validate(campaign.get("limits") or {}).limits()
-        problems = () if baseline is None else tuple(obstacles(baseline, self.run))
-        self.judgements = judge(self.run, limits, baseline=baseline, problems=problems)
-        grade = overall(judgement.grade for judgement in self.judgements)
-        self.exit_code = int(exit_code(grade))
-        self.grade = grade
+        self._name = view.name
+        self._savings, self._costs = view.savings, view.costs
+        self.run: Measurements = view.measurements
+        self.judgements = view.judgements
+        self.grade = view.grade
+        self.exit_code = int(exit_code(view.grade))
 
     def to_json(self) -> dict[str, Any]:
-        """Grade, judgements and savings, for scripts."""
-        from testbed.analysis.answers import savings
-
+        """Grade, judgements, costs and savings, for scripts."""
         return {
             "grade": self.grade.value,
             "judgements": [judgement.to_json() for judgement in self.judgements],
-            "savings": [saving.to_json() for saving in savings(self.run)],
+            "costs": [cost.to_json() for cost in self._costs],
+            "savings": [saving.to_json() for saving in self._savings],
         }
 
     def write_junit(self, path: Path | None) -> None:
@@ -107,12 +99,10 @@ class Verdict:
 
     def show(self) -> None:
         """Print what compression saves, and what became of each limit."""
-        from testbed.analysis.answers import savings
         from testbed.report.compared import render_judgements, render_savings
 
-        saved = savings(self.run)
-        if saved:
-            stdout().print(render_savings(saved))
+        if self._savings:
+            stdout().print(render_savings(self._savings))
         if self.judgements:
             stdout().print(render_judgements(self.judgements))
             stdout().print(f"verdict: {self.grade.value}")

@@ -53,6 +53,30 @@ section {
   background: var(--card); overflow-wrap: anywhere;
 }
 .badge.warn { border-color: currentColor; color: var(--warn); background: var(--warn-card); }
+.verdict { display: flex; gap: 16px; align-items: flex-start; flex-wrap: wrap; }
+.verdict p { margin: 0; }
+.verdict .grade { font-size: 20px; padding: 5px 14px; }
+.grade {
+  display: inline-block; border: 1px solid currentColor; border-radius: 7px; padding: 0 8px;
+  font-weight: 650; white-space: nowrap; color: var(--soft);
+}
+.grade.fail { color: var(--bad); }
+.grade.warn, .grade.inconclusive { color: var(--warn); }
+.grade.pass { color: var(--good); }
+.offender { margin: 10px 0 0; max-width: none; }
+table.left td.figure { text-align: right; white-space: nowrap; }
+table.limits td:first-child { white-space: nowrap; }
+table.limits { margin-top: 10px; }
+table.limits:not(.all) td:first-child { width: 1%; }
+table.all td { overflow-wrap: break-word; min-width: 7em; }
+.answers { table-layout: fixed; min-width: 540px; }
+.answers th:first-child { width: 34%; }
+.answers th:nth-child(2) { width: 9%; }
+.answers td { line-height: 1.3; }
+.answers thead th { vertical-align: bottom; white-space: normal; }
+.answers thead th:first-child { font-weight: 400; white-space: normal; }
+.answers td:nth-child(2) { color: var(--soft); }
+p.bad { color: var(--bad); }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(185px, 1fr)); gap: 12px; }
 .tiles { margin: 18px 0 0; }
 .tile { background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
@@ -118,6 +142,8 @@ footer { color: var(--soft); font-size: 13px; padding: 4px 0 32px; }
   th, td { padding: 5px 6px; }
   .compare th, .compare tr.wrap td { white-space: normal; }
   .compare thead th { vertical-align: bottom; overflow-wrap: break-word; }
+  .answers th:first-child { width: 118px; white-space: normal; overflow-wrap: anywhere; }
+  .answers { min-width: 430px; }
   .legend button { font-size: 12px; }
   .tiles { grid-template-columns: 1fr 1fr; gap: 8px; }
   .tile { padding: 10px 12px; }
@@ -174,7 +200,7 @@ SCRIPT: Final = r"""
     }, given, {
       xaxis: axis(given.xaxis), yaxis: axis(given.yaxis),
       showlegend: false,
-    });
+    }, given.yaxis2 ? {yaxis2: axis(given.yaxis2)} : {});
   }
 
   function inked(trace) {
@@ -210,7 +236,7 @@ SCRIPT: Final = r"""
   }
 
   function shown(figure, trace) {
-    const off = trace.meta && hidden.get(figure.name).has(trace.meta);
+    const off = hidden.get(figure.name).has(trace.meta || trace.tied);
     return inked(off ? Object.assign({}, trace, {visible: false}) : trace);
   }
 

@@ -15,17 +15,9 @@ from rich.text import Text
 
 from testbed.analysis.rows import ConfigurationRow, RunSummary
 from testbed.report import figures
+from testbed.report.levels import FACTORS, short_level
 
 __all__ = ["render_cells"]
-
-_FACTORS = {
-    "payload": "payload",
-    "payload_bytes": "size",
-    "release_assistance": "RAI",
-    "power_saving": "saving",
-    "coverage": "ECL",
-}
-"""Short headings of the factors."""
 
 _MANY_FACTORS = 3
 """With so many columns of factors there is no room for the bytes of headers."""
@@ -58,13 +50,13 @@ def render_cells(summary: RunSummary, *, title: str, caption: str) -> Table:
     levels = {cell["name"]: cell for cell in summary.run.cells or ()}
     factors = [
         name
-        for name in _FACTORS
+        for name in FACTORS
         if any(levels.get(row.cell, {}).get(name) is not None for row in summary.cells)
     ]
     columns = _columns(summary, wide=len(factors) < _MANY_FACTORS)
     table.add_column("per cell", vertical="bottom", no_wrap=True)
     for name in factors:
-        table.add_column(_FACTORS[name], vertical="bottom", no_wrap=True)
+        table.add_column(FACTORS[name], vertical="bottom", no_wrap=True)
     for heading, _ in columns:
         table.add_column(heading, vertical="bottom", justify="right", no_wrap=True)
     group: str | None = None
@@ -75,7 +67,7 @@ def render_cells(summary: RunSummary, *, title: str, caption: str) -> Table:
         level = levels.get(row.cell, {})
         table.add_row(
             Text(_broken(name) if name != group else "", style="bold"),
-            *(Text(_short(level.get(factor, figures.NOTHING))) for factor in factors),
+            *(Text(short_level(level.get(factor, figures.NOTHING))) for factor in factors),
             *(cell(row) for _, cell in columns),
         )
         group = name
@@ -107,11 +99,6 @@ def _columns(summary: RunSummary, *, wide: bool) -> list[tuple[str, _Cell]]:
 def _broken(name: str) -> str:
     """A configuration's name on lines of its own behind its joints."""
     return re.sub(r"(?<=[+/])", "\n", name)
-
-
-def _short(level: object) -> str:
-    """A factor's level in a narrow column: ``down`` for ``after-downlink``, a file's name alone."""
-    return str(level).removeprefix("after-").removesuffix("link").rpartition("/")[2]
 
 
 def _losses(count: int) -> Text:

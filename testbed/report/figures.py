@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import math
+from typing import TYPE_CHECKING
+
 from testbed.analysis.latency import Quantile
 from testbed.analysis.rows import ConfigurationRow, EnergyMeans, RohcSaving, SessionSummary
 from testbed.results.records import FaultRecord, RunRecord
+
+if TYPE_CHECKING:
+    from testbed.analysis.statistics import Estimate
 
 __all__ = [
     "NOTHING",
     "air",
     "away",
     "byte_count",
+    "change",
     "clock",
     "energy",
     "energy_kinds",
     "energy_range",
     "fault",
     "key_exchange",
+    "measured",
     "modelled_time",
     "quantile",
     "saving",
@@ -48,6 +56,26 @@ def _scaled(value: float, unit: str) -> str:
 def seconds(value: float | None) -> str:
     """A duration with its unit: ``45 ms``, ``2.13 s``, ``128 s``."""
     return NOTHING if value is None else _scaled(value, "s")
+
+
+def change(value: float, unit: str) -> str:
+    """How much more or less, with its sign: ``+45 B``, ``-12 ms``; bytes, seconds or joules."""
+    if not math.isfinite(value):
+        return "?"
+    said = f"{byte_count(abs(value))} B" if unit == "B" else _scaled(abs(value), unit)
+    nothing = not any(digit in said for digit in "123456789")
+    return said if nothing else f"{'-' if value < 0 else '+'}{said}"
+
+
+def measured(found: Estimate | None, unit: str) -> str:
+    """An estimate without its interval, ``>= 40 s`` where it is censored."""
+    if found is None or not math.isfinite(found.value):
+        return NOTHING
+    if unit == "1":
+        said = f"{found.value:.1%}"
+    else:
+        said = f"{byte_count(found.value)} B" if unit == "B" else _scaled(found.value, unit)
+    return f">= {said}" if found.censored else said
 
 
 def clock(value: float) -> str:

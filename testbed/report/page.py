@@ -8,32 +8,35 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
+from testbed.analysis.measurements import Measurements
 from testbed.report import sections
+from testbed.report.answers import answer_section
 from testbed.report.assets import SCRIPT, STYLE
 from testbed.report.comparison import comparison, tiles
+from testbed.report.distributions import latency_figure
+from testbed.report.grouped import cells_figure, cells_table
 from testbed.report.html import Html, element, join, json_block, raw
-from testbed.report.plots import (
-    Figure,
-    bytes_figure,
-    energy_figure,
-    latency_figure,
-    waterfall_figure,
-)
+from testbed.report.levels import cell_labels
+from testbed.report.plots import Figure, bytes_figure, energy_figure
 from testbed.report.run import RunView, load_run
-from testbed.results.directory import RunDirectory
+from testbed.report.verdict import verdict_section
+from testbed.report.versus import versus_section
+from testbed.report.waterfalls import waterfall_figure
 from testbed.results.files import write_atomically
 from testbed.version import __version__
 
-__all__ = ["render_page", "write_report"]
+__all__ = ["render_page", "write_page", "write_report"]
 
 
-def write_report(run_directory: Path) -> Path:
+def write_report(run_directory: Path, *, baseline: Measurements | None = None) -> Path:
     """Write ``report.html`` into a run directory, in place of an earlier one.
 
     Args:
         run_directory: the run directory, or a file in it; the run may have been interrupted.
+        baseline: what the run is held against; none: it stands alone.
 
     Returns:
         The path of the page.
@@ -41,9 +44,20 @@ def write_report(run_directory: Path) -> Path:
     Raises:
         UsageError: it is not a run directory, or its journal or manifest cannot be read.
     """
-    run = RunDirectory.open(run_directory)
-    write_atomically(run.report_path, render_page(load_run(run.path)))
-    return run.report_path
+    return write_page(load_run(run_directory, baseline=baseline))
+
+
+def write_page(view: RunView) -> Path:
+    """Write ``report.html`` of a run that was read already.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        WriteFailed: the disk is full or gone.
+    """
+    write_atomically(view.directory.report_path, render_page(view))
+    return view.directory.report_path
 
 
 def render_page(view: RunView) -> str:
@@ -55,9 +69,14 @@ def render_page(view: RunView) -> str:
     from plotly.offline import get_plotlyjs  # the page's only user of it; slow to import
 
     plotly: str = get_plotlyjs()
-    latency, layers = latency_figure(view), bytes_figure(view.summary)
-    energy, waterfall = energy_figure(view.summary), waterfall_figure(view.staged)
-    drawn = [figure for figure in (latency, layers, energy, waterfall) if figure is not None]
+    found = (
+        bytes_figure(view.summary),
+        latency_figure(view),
+        cells_figure(view.summary),
+        energy_figure(view.summary),
+        waterfall_figure(view.staged, cell_labels(view.summary.run.cells)),
+    )
+    drawn = {figure.name: figure for figure in found if figure is not None}
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -71,41 +90,59 @@ def render_page(view: RunView) -> str:
     body = element(
         "body",
         sections.headline(view),
-        _main(view, latency, layers, energy, waterfall),
-        json_block("figures", [figure.to_json() for figure in drawn]),
+        _main(view, drawn),
+        json_block("figures", [figure.to_json() for figure in drawn.values()]),
         element("script", raw(plotly)),
         element("script", raw(SCRIPT)),
     )
     return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
 
 
-def _main(
-    view: RunView,
-    latency: Figure | None,
-    layers: Figure | None,
-    energy: Figure | None,
-    waterfall: Figure | None,
-) -> Html:
+def _main(view: RunView, drawn: Mapping[str, Figure]) -> Html:
     summary = view.summary
     return element(
         "main",
+        verdict_section(view),
+        answer_section(view),
         tiles(summary),
         element("noscript", element("section", "The plots need JavaScript; the tables do not.")),
         comparison(summary),
+        sections.plot_section("By cell", drawn["cells"], without="", below=cells_table(summary))
+        if "cells" in drawn
+        else None,
+        versus_section(view.comparison, cell_labels(summary.run.cells)),
         sections.notes_section(summary),
-        sections.plot_section("Bytes by layer", layers, without="Nothing was sent."),
-        sections.plot_section("Latency", latency, without="No message was answered."),
-        sections.energy_section(summary, energy),
+        sections.plot_section(
+            "Bytes by layer",
+            drawn.get("bytes"),
+            without="Nothing was sent.",
+            below=sections.air_table(summary),
+        ),
+        sections.plot_section(
+            "Latency",
+            drawn.get("latency"),
+            element(
+                "p",
+                "A line that ends below 100 % at a triangle has messages without an answer: they "
+                "count as slower than the time-out.",
+                class_="soft small",
+            )
+            if any(row.unanswered for row in summary.rows)
+            else None,
+            without="No message was answered.",
+        ),
+        sections.energy_section(summary, drawn.get("energy")),
         sections.plot_section(
             "One message",
-            waterfall,
+            drawn.get("waterfall"),
             element(
                 "p",
                 "A bar ends when its stage was reached, and begins at the stage before. After deep "
                 "sleep the first one includes opening the module's socket again.",
                 class_="soft small",
             ),
-            without="No answered message has stages to show.",
+            _current_text(view),
+            without="No message has stages to show.",
         ),
         sections.faults_section(summary),
         sections.sessions_section(summary),
@@ -114,6 +151,23 @@ def _main(
         sections.manifest_section(view.manifest),
         sections.files_section(view),
         element("footer", f"Written by testbed report, version {__version__}."),
+    )
+
+
+def _current_text(view: RunView) -> Html | None:
+    """What the current below the stages is worth."""
+    traces = [message.current for message in view.staged if message.current is not None]
+    sources = sorted({(trace.kind, trace.source) for trace in traces})
+    if not sources:
+        return None
+    said = "; ".join(f"{kind} by {source}" for kind, source in sources)
+    modelled = any(kind == "modelled" for kind, _ in sources)
+    return element(
+        "p",
+        element("strong", "Modelled, not measured. ") if modelled else None,
+        f"The current below the stages is {said}. It is kept for a few messages of each "
+        "configuration; others are drawn without.",
+        class_="small",
     )
 
 

@@ -7,26 +7,31 @@ Every name is escaped for plotly, which reads a little HTML in its texts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from testbed.analysis.bytes import LAYERS, LayerBytes, LayerMeans
 from testbed.analysis.rows import ConfigurationRow, EnergyMeans, RunSummary
 from testbed.report import figures
 from testbed.report.colours import COLOURS, LAYER_COLOURS, MORE_COLOURS, STATE_COLOURS
-from testbed.report.run import RunView, StagedMessage
-from testbed.results.records import MessageRecord, Stage
 
 __all__ = [
+    "CATEGORIES",
     "MAX_POINTS",
     "Figure",
+    "Trace",
     "Variant",
     "bytes_figure",
     "configuration_colour",
     "energy_figure",
-    "latency_figure",
-    "waterfall_figure",
+    "plain_text",
+    "rounded",
+    "thin",
 ]
 
 MAX_POINTS: Final = 20_000
@@ -34,28 +39,7 @@ MAX_POINTS: Final = 20_000
 
 Trace = dict[str, Any]
 
-_HOST, _SERIAL, _RADIO, _HSE, _TAIL = "#0d9488", "#d69e12", "#4f8df5", "#a855f7", "#94a3b8"
-
-_STEPS: Final[dict[Stage, tuple[str, str]]] = {
-    Stage.SUBMITTED: ("submitted", _HOST),
-    Stage.COMPRESSED: ("ROHC compressed", _HOST),
-    Stage.PROTECTED: ("ESP protected", _HOST),
-    Stage.AT_WRITTEN: ("AT command written", _SERIAL),
-    Stage.ACCEPTED: ("module accepted", _SERIAL),
-    Stage.RRC_CONNECTED: ("radio connected", _RADIO),
-    Stage.HSE_RECEIVED: ("HSE received", _RADIO),
-    Stage.HSE_VERIFIED: ("HSE verified", _HSE),
-    Stage.HSE_DECOMPRESSED: ("HSE decompressed", _HSE),
-    Stage.HSE_ANSWERED: ("HSE answered", _HSE),
-    Stage.RECEIVED: ("host received", _RADIO),
-    Stage.UNPROTECTED: ("ESP unprotected", _HOST),
-    Stage.DELIVERED: ("delivered", _HOST),
-    Stage.RELEASED: ("radio released", _TAIL),
-}
-"""What has happened when a stage is reached, and the colour of who did it."""
-
-
-_CATEGORIES: Final[dict[str, Any]] = {
+CATEGORIES: Final[dict[str, Any]] = {
     "autorange": "reversed",
     "type": "category",
     "showgrid": False,
@@ -72,6 +56,8 @@ class Variant:
     """Plotly traces; ``meta`` is the name in the page's own legend, as plain text."""
     layout: dict[str, Any]
     """Plotly layout, without fonts and colours of the page."""
+    group: str = ""
+    """Variants of one group stand together where the reader chooses; none without groups."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +73,7 @@ class Figure:
     variants: tuple[Variant, ...]
     """At least one."""
     thinned: bool = False
-    """Points were left out to keep the page light."""
+    """Points were left out to keep the page light: of each stretch the extremes stay."""
 
     def to_json(self) -> dict[str, Any]:
         """What the page's script draws."""
@@ -107,96 +93,6 @@ def configuration_colour(summary: RunSummary, configuration: str) -> str:
         return COLOURS[configuration]
     others = [row.configuration for row in summary.rows if row.configuration not in COLOURS]
     return MORE_COLOURS[others.index(configuration) % len(MORE_COLOURS)]
-
-
-def latency_figure(view: RunView) -> Figure | None:
-    """The share of messages answered within a time, and boxes; None without any latency."""
-    rows = [row for row in view.summary.rows if row.messages]
-    slowest = max((row.latency.slowest_s or 0.0 for row in rows), default=0.0)
-    if slowest <= 0:
-        return None
-    fastest = min(row.latency.fastest_s for row in rows if row.latency.fastest_s is not None)
-    end = slowest * 1.05
-    start = max(fastest - 0.15 * (end - fastest), 0.0)
-    limit = MAX_POINTS // max(len(rows), 1)
-    shares: list[Trace] = []
-    boxes: list[Trace] = []
-    thinned = False
-    for row in rows:
-        latencies = view.latencies_s.get(row.configuration, ())
-        colour = configuration_colour(view.summary, row.configuration)
-        name = _text(row.configuration)
-        chosen = _thin(len(latencies), limit)
-        thinned = thinned or len(chosen) < len(latencies)
-        times = [start, *(latencies[position] for position in chosen), end]
-        reached = [(position + 1) / row.messages for position in chosen]
-        shares.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "name": name,
-                "meta": row.configuration,
-                "x": _rounded(times),
-                "y": _rounded([0.0, *reached, reached[-1] if reached else 0.0]),
-                "line": {"shape": "hv", "color": colour, "width": 2},
-                "hovertemplate": "%{y:.1%} within %{x:.3~f} s",
-            }
-        )
-        if latencies:
-            boxes.append(_box(name, colour, latencies))
-    axis = {"title": {"text": "seconds from submission to delivery"}, "range": [start, end]}
-    return Figure(
-        name="latency",
-        summary="Share of messages answered within a time, one line per configuration.",
-        height=380,
-        thinned=thinned,
-        variants=(
-            Variant(
-                label="share answered within a time",
-                data=shares,
-                layout={
-                    "xaxis": axis,
-                    "yaxis": {
-                        "title": {"text": "share of all messages"},
-                        "tickformat": ".0%",
-                        "range": [0, 1.03],
-                    },
-                    "hovermode": "x unified",
-                },
-            ),
-            Variant(
-                label="quartiles of the answered messages",
-                data=boxes,
-                layout={
-                    "xaxis": axis,
-                    "yaxis": dict(_CATEGORIES),
-                },
-            ),
-        ),
-    )
-
-
-def _box(name: str, colour: str, ordered: Sequence[float]) -> Trace:
-    """A box from quartiles that were computed here, so that the page carries six numbers."""
-    last = len(ordered) - 1
-
-    def at(share: float) -> float:
-        return ordered[round(share * last)]
-
-    return {
-        "type": "box",
-        "orientation": "h",
-        "name": name,
-        "y": [name],
-        "lowerfence": _rounded([at(0.05)]),
-        "q1": _rounded([at(0.25)]),
-        "median": _rounded([at(0.5)]),
-        "q3": _rounded([at(0.75)]),
-        "upperfence": _rounded([at(0.95)]),
-        "marker": {"color": colour},
-        "line": {"color": colour},
-        "hoverinfo": "x",
-    }
 
 
 def bytes_figure(summary: RunSummary) -> Figure | None:
@@ -229,14 +125,14 @@ def _one(packet: LayerBytes | None) -> LayerMeans:
 def _bytes_variant(
     label: str, rows: Sequence[ConfigurationRow], means: Sequence[LayerMeans]
 ) -> Variant:
-    names = [_text(row.configuration) for row in rows]
+    names = [plain_text(row.configuration) for row in rows]
     data: list[Trace] = [
         {
             "type": "bar",
             "orientation": "h",
             "name": layer.label,
             "meta": layer.label,
-            "x": _rounded([mean[layer] for mean in means], 3),
+            "x": rounded([mean[layer] for mean in means], 3),
             "y": names,
             "marker": {"color": LAYER_COLOURS[layer]},
             "texttemplate": "%{x:.3~g}",
@@ -297,7 +193,7 @@ _NamedEnergy = Sequence[tuple[str, EnergyMeans]]
 
 def _named_energy(summary: RunSummary, *, answered_only: bool) -> _NamedEnergy:
     found = (
-        (_text(row.configuration), row.shown_energy(answered_only=answered_only))
+        (plain_text(row.configuration), row.shown_energy(answered_only=answered_only))
         for row in summary.rows
     )
     return [(name, means) for name, means in found if means is not None]
@@ -316,7 +212,7 @@ def _energy_variant(
                     "orientation": "h",
                     "name": state,
                     "meta": state,
-                    "x": _rounded(shown),
+                    "x": rounded(shown),
                     "y": [name for name, _ in energies],
                     "marker": {"color": STATE_COLOURS[state]},
                     "texttemplate": "%{x:.3~r}",
@@ -357,12 +253,12 @@ def _ranges(energies: _NamedEnergy, per_joule: float, unit: str) -> Trace | None
         "name": "range of the total",
         "meta": "range of the total",
         "y": [name for name, *_ in found],
-        "x": _rounded([total for _, total, _, _ in found]),
+        "x": rounded([total for _, total, _, _ in found]),
         "error_x": {
             "type": "data",
             "symmetric": False,
-            "arrayminus": _rounded([max(low, 0.0) for _, _, low, _ in found]),
-            "array": _rounded([max(high, 0.0) for _, _, _, high in found]),
+            "arrayminus": rounded([max(low, 0.0) for _, _, low, _ in found]),
+            "array": rounded([max(high, 0.0) for _, _, _, high in found]),
             "thickness": 2,
             "width": 6,
         },
@@ -372,78 +268,11 @@ def _ranges(energies: _NamedEnergy, per_joule: float, unit: str) -> Trace | None
     }
 
 
-def waterfall_figure(staged: Sequence[StagedMessage]) -> Figure | None:
-    """The stages of one message, to be chosen among a few; None when no message has stages."""
-    variants = [variant for message in staged for variant in _waterfalls(message)]
-    if not variants:
-        return None
-    steps = max(len(variant.data[0]["y"]) for variant in variants)
-    return Figure(
-        name="waterfall",
-        summary="The stages of one message, each from the end of the stage before.",
-        height=110 + 30 * steps,
-        variants=tuple(variants),
-    )
-
-
-def _waterfalls(message: StagedMessage) -> Iterator[Variant]:
-    record = message.record
-    steps = _steps(record)
-    transfer = [step for step in steps if step[0] is not Stage.RELEASED]
-    title = f"{_text(record.configuration)}: {message.why} message, number {record.index}"
-    if transfer:
-        yield _waterfall(title, transfer)
-    if message.why == "median" and len(transfer) < len(steps):
-        yield _waterfall(f"{title}, with the radio tail", steps)
-
-
-def _steps(record: MessageRecord) -> list[tuple[Stage, float, float]]:
-    """Stage, begin and end of each step, in the order of time."""
-    order = {stage.value: position for position, stage in enumerate(Stage)}
-    reached = sorted(record.stages_s.items(), key=lambda item: (item[1], order[item[0]]))
-    steps = []
-    before = 0.0
-    for name, at in reached:
-        if name != Stage.SUBMITTED:
-            steps.append((Stage(name), before, max(at, before)))
-            before = max(at, before)
-    return steps
-
-
-def _waterfall(label: str, steps: Sequence[tuple[Stage, float, float]]) -> Variant:
-    end = max(step[2] for step in steps)
-    data: Trace = {
-        "type": "bar",
-        "orientation": "h",
-        "y": [_STEPS[stage][0] for stage, _, _ in steps],
-        "base": _rounded([begin for _, begin, _ in steps]),
-        "x": _rounded([max(finish - begin, end / 2000) for _, begin, finish in steps]),
-        "text": [figures.seconds(finish - begin) for _, begin, finish in steps],
-        "textposition": "outside",
-        "cliponaxis": False,
-        "marker": {"color": [_STEPS[stage][1] for stage, _, _ in steps]},
-        "customdata": _rounded([finish for _, _, finish in steps]),
-        "hovertemplate": "%{text}, until %{customdata:.4~f} s<extra></extra>",
-    }
-    return Variant(
-        label=label,
-        data=[data],
-        layout={
-            "xaxis": {
-                "title": {"text": "seconds after submission"},
-                "range": [0, end * 1.12],
-            },
-            "yaxis": dict(_CATEGORIES),
-            "bargap": 0.35,
-        },
-    )
-
-
 def _stacked(title: str) -> dict[str, Any]:
     return {
         "barmode": "stack",
         "xaxis": {"title": {"text": title}, "rangemode": "tozero"},
-        "yaxis": dict(_CATEGORIES),
+        "yaxis": dict(CATEGORIES),
         "uniformtext": {"mode": "hide", "minsize": 10},
         "bargap": 0.35,
     }
@@ -461,17 +290,29 @@ def _at_the_end(name: str, value: float, text: str) -> dict[str, Any]:
     }
 
 
-def _thin(number: int, limit: int) -> list[int]:
-    """Positions to keep of an ordered series: all, or evenly spread ones with both ends."""
+def thin(values: NDArray[np.float64], limit: int) -> NDArray[np.intp]:
+    """Positions to keep of a series: all, or of each stretch its least and its largest value.
+
+    Args:
+        values: in their order.
+        limit: so many positions at most, 4 or more; both ends are among them.
+    """
+    number = len(values)
     if number <= limit:
-        return list(range(number))
-    return sorted({round(step * (number - 1) / (limit - 1)) for step in range(limit)})
+        return np.arange(number)
+    edges = np.linspace(0, number, (limit - 2) // 2 + 1).astype(np.intp)
+    found = {0, number - 1}
+    for begin, end in pairwise(edges.tolist()):
+        stretch = values[begin:end]
+        found |= {begin + int(stretch.argmin()), begin + int(stretch.argmax())}
+    return np.array(sorted(found), dtype=np.intp)
 
 
-def _rounded(values: Sequence[float], digits: int = 6) -> list[float]:
-    return [round(value, digits) for value in values]
+def rounded(values: Iterable[float], digits: int = 6) -> list[float]:
+    """For the page: no more digits than anybody can see."""
+    return [round(float(value), digits) for value in values]
 
 
-def _text(text: str) -> str:
+def plain_text(text: str) -> str:
     """A text as plotly shows it unchanged: it reads a few tags and character references."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

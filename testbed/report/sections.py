@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from urllib.parse import quote
 
+from testbed.analysis.air import OUTER_BYTES
 from testbed.analysis.parameters import DEFAULT, MODEL, Parameter
 from testbed.analysis.rows import ConfigurationRow, PacketSummary, RunSummary, SessionSummary
 from testbed.report import figures
@@ -15,6 +17,7 @@ from testbed.report.run import RunView
 from testbed.results.manifest import Manifest
 
 __all__ = [
+    "air_table",
     "energy_section",
     "faults_section",
     "feedback_section",
@@ -123,19 +126,19 @@ def plot_section(
         return section(heading, *text, element("p", without, class_="soft"))
     choose = None
     if len(figure.variants) > 1:
-        options = (element("option", variant.label) for variant in figure.variants)
         name = f"choose-{figure.name}"
         choose = element(
             "div",
             element("label", "Show ", for_=name),
-            element("select", *options, id=name, autocomplete="off"),
+            element("select", *_options(figure), id=name, autocomplete="off"),
             class_="choose",
         )
     thinned = None
     if figure.thinned:
         thinned = element(
             "p",
-            f"Thinned to {MAX_POINTS} points; the journal has all of them.",
+            f"Thinned to at most {MAX_POINTS} points, the least and the largest of each stretch "
+            "kept; the run's files have all of them.",
             class_="soft small",
         )
     return section(
@@ -153,6 +156,56 @@ def plot_section(
         ),
         thinned,
         below,
+    )
+
+
+def _options(figure: Figure) -> Iterator[Html]:
+    """What there is to choose, in groups where the variants say so."""
+    for group, variants in groupby(figure.variants, key=lambda variant: variant.group):
+        options = (element("option", variant.label) for variant in variants)
+        if group:
+            yield element("optgroup", *options, label=group)
+        else:
+            yield from options
+
+
+def air_table(summary: RunSummary) -> Html | None:
+    """What is modelled of the air, per configuration; None where nothing was sent."""
+    rows = [(row.configuration, row.air) for row in summary.rows if row.air is not None]
+    if not rows:
+        return None
+    return join(
+        [
+            element(
+                "p",
+                element("strong", "Modelled, not observed. "),
+                "What the network's own header compression (PDCP's ROHC, our codec as its shadow) "
+                "would leave of the outer IP and UDP headers, and NPUSCH transport blocks per "
+                "uplink message at each coverage level.",
+                class_="small",
+            ),
+            table(
+                (
+                    "configuration",
+                    "outer headers",
+                    "under ROHC, context kept",
+                    "under ROHC, new context per connection",
+                    "blocks, ECL 0",
+                    "ECL 1",
+                    "ECL 2",
+                ),
+                [
+                    (
+                        name,
+                        f"{OUTER_BYTES} B",
+                        f"{figures.byte_count(air.outer_continued_bytes)} B",
+                        f"{figures.byte_count(air.outer_anew_bytes)} B",
+                        *(figures.byte_count(blocks) for blocks in air.blocks),
+                    )
+                    for name, air in rows
+                ],
+            ),
+        ]
     )
 
 

@@ -17,8 +17,10 @@ from __future__ import annotations
 
 import json
 import os
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Final
 
@@ -197,8 +199,16 @@ class CurrentTraces:
 
     def _covering(self, begin_s: float, end_s: float) -> Iterator[_File]:
         for file in self.files:
-            if any(begin <= begin_s and end_s <= end for begin, end in file.stretches):
+            if _stretch(file, begin_s, end_s) is not None:
                 yield file
+
+
+def _stretch(file: _File, begin_s: float, end_s: float) -> tuple[float, float] | None:
+    """The stretch that holds all of a time."""
+    position = bisect_right(file.stretches, (begin_s, inf)) - 1
+    if position >= 0 and end_s <= file.stretches[position][1]:
+        return file.stretches[position]
+    return None
 
 
 def _described(path: Path) -> _File:
@@ -216,7 +226,7 @@ def _described(path: Path) -> _File:
             kind=texts["kind"],
             source=texts["source"],
             supply_v=json.loads(texts["supply_v"]),
-            stretches=tuple((begin, end) for begin, end in json.loads(texts["stretches"])),
+            stretches=tuple(sorted((begin, end) for begin, end in json.loads(texts["stretches"]))),
         )
     except (OSError, pyarrow.ArrowException, KeyError, TypeError, ValueError) as error:
         raise TraceError(path, f"cannot be read: {error}") from error
@@ -226,9 +236,7 @@ def _read(file: _File, begin_s: float, end_s: float) -> CurrentTrace:
     import pyarrow
     from pyarrow import parquet
 
-    first, _ = next(
-        (one for one in file.stretches if one[0] <= begin_s and end_s <= one[1]), (begin_s, end_s)
-    )
+    first, _ = _stretch(file, begin_s, end_s) or (begin_s, end_s)
     try:
         # Rows before the begin: the last of them says what was drawn then.
         table = parquet.read_table(

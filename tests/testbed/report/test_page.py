@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from testbed.errors import UsageError
+from testbed.report.distributions import answered_s
 from testbed.report.page import render_page, write_report
 from testbed.report.run import load_run
 from testbed.report.sections import module_name
@@ -161,7 +162,7 @@ def test_the_notes_stand_on_the_page(page: Page) -> None:
 
 def test_every_figure_has_its_place_and_its_data(page: Page) -> None:
     names = [figure["name"] for figure in page.data()]
-    assert names == ["latency", "bytes", "energy", "waterfall"]
+    assert names == ["bytes", "latency", "energy", "waterfall"]
     identifiers = {attributes.get("id") for _, attributes in page.elements}
     assert {f"plot-{name}" for name in names} <= identifiers
     assert {f"legend-{name}" for name in names} <= identifiers
@@ -312,14 +313,26 @@ def test_a_link_among_the_files_is_not_followed(sample: ModuleType, tmp_path: Pa
 
 def test_only_a_few_messages_are_kept_for_their_stages(run: Path) -> None:
     view = load_run(run)
-    assert [message.why for message in view.staged] == ["median", "slowest"] * 3
-    assert view.staged[0].record.configuration == "rohc+esp-tunnel"
+    whys = [(message.record.configuration, message.why) for message in view.staged]
+    assert whys == [
+        ("rohc+esp-tunnel", "median"),
+        ("rohc+esp-tunnel", "slowest"),
+        ("esp-tunnel", "median"),
+        ("esp-tunnel", "slowest"),
+        ("esp-tunnel", "lost"),
+        ("esp-tunnel", "lost"),
+        ("none", "median"),
+        ("none", "slowest"),
+    ]
+    by_name = answered_s(view.measurements)
     for message in view.staged:
-        latencies = view.latencies_s[message.record.configuration]
-        expected = (
-            latencies[-1] if message.why == "slowest" else latencies[(len(latencies) - 1) // 2]
-        )
-        assert message.record.latency_s == expected
+        latencies = by_name[message.record.configuration].tolist()
+        expected = {
+            "slowest": latencies[-1],
+            "median": latencies[(len(latencies) - 1) // 2],
+            "lost": None,
+        }
+        assert message.record.latency_s == expected[message.why]
 
 
 def test_measured_energy_is_not_called_estimated(sample: ModuleType, tmp_path: Path) -> None:

@@ -6,10 +6,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 from testbed.report import plots
+from testbed.report.distributions import latency_figure
 from testbed.report.run import RunView, load_run
+from testbed.report.waterfalls import waterfall_figure
 
 
 @pytest.fixture
@@ -24,10 +27,10 @@ def by_name(figure: plots.Figure | None, variant: int = 0) -> dict[str, Any]:
 
 def test_every_figure_can_be_put_into_the_page(view: RunView) -> None:
     figures = [
-        plots.latency_figure(view),
+        latency_figure(view),
         plots.bytes_figure(view.summary),
         plots.energy_figure(view.summary),
-        plots.waterfall_figure(view.staged),
+        waterfall_figure(view.staged, {}),
     ]
     for figure in figures:
         assert figure is not None
@@ -48,37 +51,6 @@ def test_the_first_message_and_the_downlink_can_be_seen_too(view: RunView) -> No
     first = by_name(figure, 1)
     assert first["ROHC header"]["x"] == [0, 0, 52]
     assert by_name(figure, 3)["application"]["x"] == [20, 20, 20]
-
-
-def test_the_share_answered_ends_below_one_where_messages_were_lost(view: RunView) -> None:
-    traces = by_name(plots.latency_figure(view))
-    assert traces["none"]["y"][-1] == 1.0
-    assert traces["esp-tunnel"]["y"][-1] == pytest.approx(38 / 40)
-    for trace in traces.values():
-        assert trace["x"] == sorted(trace["x"])
-        assert trace["y"] == sorted(trace["y"])
-        assert len(trace["x"]) == len(trace["y"])
-
-
-def test_the_median_on_the_line_is_the_median_of_the_table(view: RunView) -> None:
-    traces = by_name(plots.latency_figure(view))
-    for row in view.summary.rows:
-        trace = traces[row.configuration]
-        reached = next(x for x, y in zip(trace["x"], trace["y"], strict=True) if y >= 0.5)
-        assert row.latency.median is not None
-        assert reached == pytest.approx(row.latency.median.value_s)
-
-
-def test_a_long_run_is_thinned_and_says_so(view: RunView, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = plots.latency_figure(view)
-    assert whole is not None and not whole.thinned
-    monkeypatch.setattr(plots, "MAX_POINTS", 30)
-    thinned = plots.latency_figure(view)
-    assert thinned is not None and thinned.thinned
-    for name, trace in by_name(thinned).items():
-        assert len(trace["x"]) <= 12
-        assert trace["x"][-2] == by_name(whole)[name]["x"][-2]
-        assert trace["y"][-1] == by_name(whole)[name]["y"][-1]
 
 
 def test_the_states_of_a_bar_sum_to_the_energy(view: RunView) -> None:
@@ -140,56 +112,12 @@ def test_the_stated_range_can_be_seen(view: RunView) -> None:
     assert bars["x"][0] + bars["error_x"]["array"][0] == pytest.approx(means.high_j, abs=1e-5)
 
 
-def test_a_waterfall_goes_from_submission_to_delivery_without_gaps(view: RunView) -> None:
-    figure = plots.waterfall_figure(view.staged)
-    assert figure is not None
-    record = view.staged[0].record
-    assert figure.variants[0].label == f"rohc+esp-tunnel: median message, number {record.index}"
-    (trace,) = figure.variants[0].data
-    assert trace["y"][0] == "ROHC compressed"
-    assert trace["y"][-1] == "delivered"
-    assert trace["base"][0] == 0
-    assert trace["base"][1:] == trace["customdata"][:-1]
-    assert trace["customdata"][-1] == record.latency_s
-
-
-def test_the_radio_tail_has_a_waterfall_of_its_own(view: RunView) -> None:
-    figure = plots.waterfall_figure(view.staged)
-    assert figure is not None
-    tails = [v for v in figure.variants if v.label.endswith("with the radio tail")]
-    assert len(tails) == 3
-    assert all(v.data[0]["y"][-1] == "radio released" for v in tails)
-
-
-def test_stages_that_overlap_are_drawn_in_the_order_of_time(sample: ModuleType) -> None:
-    stages = {"submitted": 0.0, "accepted": 1.0, "hse_received": 1.5, "rrc_connected": 2.0}
-    steps = plots._steps(
-        sample.records()[3].__class__(
-            index=0,
-            configuration="none",
-            security="none",
-            compression="none",
-            outcome="lost",
-            stages_s=stages,
-        )
-    )
-    assert [(stage.value, begin, end) for stage, begin, end in steps] == [
-        ("accepted", 0.0, 1.0),
-        ("hse_received", 1.0, 1.5),
-        ("rrc_connected", 1.5, 2.0),
-    ]
-
-
-def test_every_stage_of_the_journal_has_a_name_and_a_colour() -> None:
-    assert set(plots._STEPS) == set(plots.Stage)
-
-
 def test_a_run_without_messages_has_no_plots(sample: ModuleType, tmp_path: Path) -> None:
     view = load_run(sample.write_run(tmp_path / "run", messages=0, status=None))
-    assert plots.latency_figure(view) is None
+    assert latency_figure(view) is None
     assert plots.bytes_figure(view.summary) is None
     assert plots.energy_figure(view.summary) is None
-    assert plots.waterfall_figure(view.staged) is None
+    assert waterfall_figure(view.staged, {}) is None
 
 
 def test_configurations_keep_their_colours_and_unknown_ones_differ(view: RunView) -> None:
@@ -197,13 +125,26 @@ def test_configurations_keep_their_colours_and_unknown_ones_differ(view: RunView
     assert len(colours) == 3
 
 
-@pytest.mark.parametrize(
-    ("number", "limit", "kept"),
-    [(0, 5, []), (3, 5, [0, 1, 2]), (9, 5, [0, 2, 4, 6, 8]), (100, 2, [0, 99])],
-)
-def test_thinning_keeps_both_ends(number: int, limit: int, kept: list[int]) -> None:
-    assert plots._thin(number, limit) == kept
-
-
 def test_a_name_is_no_markup_for_plotly() -> None:
-    assert plots._text("<a href='x'>&lt;") == "&lt;a href='x'&gt;&amp;lt;"
+    assert plots.plain_text("<a href='x'>&lt;") == "&lt;a href='x'&gt;&amp;lt;"
+
+
+def test_a_series_that_is_short_enough_is_kept_whole() -> None:
+    assert plots.thin(np.arange(5.0), 5).tolist() == [0, 1, 2, 3, 4]
+    assert plots.thin(np.empty(0), 5).tolist() == []
+
+
+def test_thinning_keeps_the_extremes_and_both_ends() -> None:
+    values = np.sin(np.arange(10_000) / 700)
+    values[1234], values[5678] = 9.0, -9.0
+    kept = plots.thin(values, 100)
+    assert len(kept) <= 100
+    assert kept.tolist() == sorted(set(kept.tolist()))
+    assert {0, 1234, 5678, 9_999} <= set(kept.tolist())
+
+
+def test_thinning_by_a_stride_would_lose_them() -> None:
+    values = np.zeros(10_000)
+    values[1234] = 9.0
+    assert values[::100].max() == 0.0
+    assert values[plots.thin(values, 100)].max() == 9.0
