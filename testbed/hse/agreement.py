@@ -81,8 +81,9 @@ class KeyExchanges:
         if wanted is not None:
             self.wanted.append(wanted)
             self._waiting[wanted.token] = source
-            if len(self._waiting) > self._most_waiting:
-                self._waiting.popitem(last=False)  # given up: the responder waits for no more
+            if len(self._waiting) > self._most_waiting:  # the responder waits for no more
+                given_up, _ = self._waiting.popitem(last=False)
+                self.wanted = [one for one in self.wanted if one.token != given_up]
         return handled
 
     def supply(

@@ -109,6 +109,7 @@ class HseServer:
         open_port: binds a port; a UDP socket of this machine by default.
 
     Raises:
+        ValueError: AKA without a source of vectors, or with two.
         LabFault: an address can't be bound (from `start`).
     """
 
@@ -133,6 +134,10 @@ class HseServer:
         observer: ServerObserver | None = None,
         open_port: OpenPort = Endpoint,
     ) -> None:
+        if vectors is not None and (aka is None or aka.vectors is not None):
+            raise ValueError("vectors go with an AkaService that has no source of its own")
+        if aka is not None and aka.vectors is None and vectors is None:
+            raise ValueError("an AkaService without a source needs vectors")
         self._secrets = secrets
         self._aka = aka
         self._vectors = vectors

@@ -92,6 +92,8 @@ async def ask_slowly(source: SlowVectorSource, wanted: VectorWanted) -> VectorOu
     except KeyingRejected as error:
         _logger.warning("no vector: %s", error)
         return error
+    except OSError:
+        return NoVector("the source of vectors can't be used")
 
 
 class HttpVectorSource:

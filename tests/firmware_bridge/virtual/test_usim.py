@@ -488,3 +488,22 @@ def test_the_modems_own_traffic_takes_the_selection(hand: Hands, steady: ModuleS
     bench = made(hand, "bc66", steady, selection_lost_every=2)
     bench.ask(csim("00A4040C07A0000000871002"))
     assert bench.ask(DATA["csim_command"]) == as_written("bc66", '+CSIM: 4,"6985"')
+
+
+@pytest.mark.parametrize("genuine", [True, False])
+def test_the_network_puts_its_challenge_to_the_card_at_each_attach(
+    hand: Hands, steady: ModuleSettings, genuine: bool
+) -> None:
+    asked: list[AkaFunction] = []
+
+    def network(function: AkaFunction) -> bool:
+        asked.append(function)
+        return genuine
+
+    bench = hand(steady)
+    bench.module = VirtualModule("bc66", steady, 1, 1000.0, aka, network=network)
+    bench.wait(60.0)
+    assert asked == [aka]
+    assert bench.module.equipment.registered is genuine
+    # EMM cause 3: illegal UE (TS 24.301 9.9.3.9).
+    assert bench.module.equipment.reject_cause == (0 if genuine else 3)

@@ -492,3 +492,45 @@ def test_vectors_made_for_attaching_are_refused_by_the_ue(
     refused(ran, 2, "challenge-unfit", "separation bit does not fit", "network's attach")
     ran = go(matrix=["esp-tunnel"], aka={"check_separation": False})
     assert ran.code == 0, ran.err
+
+
+# -- a run that goes on ----------------------------------------------------------------------------
+
+
+def cut_after(place: RunDirectory, messages: int) -> None:
+    """As a kill leaves a run: so many messages in its journal."""
+    lines = place.journal_path.read_text().splitlines(keepends=True)
+    found = [number for number, line in enumerate(lines) if '"kind":"message"' in line]
+    place.journal_path.write_text("".join(lines[: found[messages - 1] + 1]))
+
+
+def test_a_resumed_run_has_the_same_card_and_other_challenges(go: Go) -> None:
+    ran = go(matrix=["esp-tunnel"], traffic={"messages": 6})
+    whole = ran.place.esp_sa_path.read_text().splitlines()
+    cut_after(ran.place, 3)
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "--resume", str(ran.place.path)])
+    assert not ended.value.code
+    assert len(ran.records("message")) == 6
+    assert [one["resynchronisations"] for one in ran.sessions] == [0, 0]
+    table = ran.place.esp_sa_path.read_text().splitlines()
+    assert table[: len(whole)] == whole
+    keys = [line.split(",")[5] for line in table]
+    assert len(set(keys)) == len(keys) // 2  # one line for each version of IP, and no key twice
+
+
+def test_an_identity_that_may_be_an_imsi_is_given_again(
+    go: Go, capsys: pytest.CaptureFixture[str]
+) -> None:
+    imsi = "001017392846150"
+    ran = go(identity=imsi, matrix=["esp-tunnel"], traffic={"messages": 4})
+    cut_after(ran.place, 2)
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "--resume", str(ran.place.path)])
+    assert ended.value.code == 2
+    assert "--identity NAME" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "--resume", str(ran.place.path), "--identity", imsi])
+    assert not ended.value.code, capsys.readouterr().err
+    assert len(ran.records("message")) == 4
+    assert imsi not in ran.place.manifest_path.read_text()

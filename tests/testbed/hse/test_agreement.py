@@ -338,6 +338,27 @@ def test_what_waits_for_vectors_is_bounded_and_a_late_one_is_not_used() -> None:
     assert hse.gateway.supply(999_999, vector, hse.now) == []
 
 
+def test_nobody_who_takes_what_is_wanted_costs_no_memory() -> None:
+    hse = Hse(aka=AkaService())
+    limits = keying.Limits()
+    for number in range(2000):
+        hse.now += 2 * limits.waiting_s / limits.waiting
+        request = Ue(f"meter-{number}").begin("esp-tunnel").request()
+        hse.send(esp.add_marker(request))
+    assert len(hse.gateway.take_wanted()) <= limits.waiting
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_a_server_has_one_source_of_vectors(both: bool) -> None:
+    centre = AuthenticationCentre((subscriber(),))
+    with pytest.raises(ValueError, match="vectors"):
+        HseServer(
+            secrets=lambda identity: None,
+            aka=AkaService(vectors=centre) if both else AkaService(),
+            vectors=Slow() if both else None,
+        )
+
+
 # -- which source ----------------------------------------------------------------------------------
 
 

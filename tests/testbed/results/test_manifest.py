@@ -109,6 +109,40 @@ def test_other_names_stay(name: str) -> None:
     assert redacted({name: "value"}) == {name: "value"}
 
 
+@pytest.mark.parametrize(
+    ("config", "shown"),
+    [
+        ({"keys": "aka"}, {"keys": "aka"}),
+        ({"keys": "secret"}, {"keys": "secret"}),
+        ({"keys": "00112233"}, {"keys": REDACTED}),
+        ({"identity": "ue-1"}, {"identity": "ue-1"}),
+        ({"identity": "001017392846150"}, {"identity": REDACTED}),
+        ({"card": {"imsi": "0010173928"}}, {"card": {"imsi": REDACTED}}),
+        ({"iccid": "89882397162839405162"}, {"iccid": REDACTED}),
+        ({"imei": None}, {"imei": None}),
+    ],
+)
+def test_words_that_say_where_keys_come_from_stay_and_numbers_of_subscribers_go(
+    config: dict[str, Any], shown: dict[str, Any]
+) -> None:
+    assert redacted(config) == shown
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["--keys", "aka", "-n", "3"], ["--keys", "aka", "-n", "3"]),
+        (["--keys=aka"], ["--keys=aka"]),
+        (["--keys", "0011"], ["--keys", REDACTED]),
+        (["--identity", "meter-17"], ["--identity", "meter-17"]),
+        (["--identity", "001017392846150"], ["--identity", REDACTED]),
+        (["--identity=001017392846150"], [f"--identity={REDACTED}"]),
+    ],
+)
+def test_so_it_is_on_the_command_line(words: list[str], shown: list[str]) -> None:
+    assert list(start_manifest("run", config={}, command=words).command) == shown
+
+
 def test_an_absent_secret_is_shown_as_absent() -> None:
     assert redacted({"secret": None}) == {"secret": None}
 
