@@ -291,15 +291,15 @@ class AkaResponder:
             return Handled(reply=known.challenge.encode(), dropped=expired)
         request = AkaRequest.decode(data)
         identity = request.identity
-        waiting = self._wanted_for.get(identity)
-        if waiting is not None:
-            same = self._waits[waiting].data == data
-            return Handled(reason=None if same else Reason.BUSY, dropped=expired)
         try:
-            self._choose(request)
             current = self._open.get(identity)
-            if current is not None:
+            if current is not None:  # also while a resynchronisation, perhaps forged, is awaited
                 return self._challenge(data, request, current.vector, now, expired)
+            waiting = self._wanted_for.get(identity)
+            if waiting is not None:
+                same = self._waits[waiting].data == data
+                return Handled(reason=None if same else Reason.BUSY, dropped=expired)
+            self._choose(request)
             if len(self._open) >= self._limits.vectors:
                 raise Busy("too many vectors are unanswered")
             wanted = self._want(_Wait(data, request, now + self._limits.waiting_s))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from esp.aka import VectorSource
-from esp.errors import InvalidParameter, KeyingRejected, NoVector
+from esp.errors import InvalidParameter, KeyingRejected, LocalError, NoVector
 from esp.keying.aka_responder import AkaResponder, VectorOutcome
 from esp.keying.kdf import KeyAgreement
 from esp.keying.responder import Responder
@@ -100,12 +100,12 @@ class KeyAgreements:
 
 
 def ask(source: VectorSource, wanted: VectorWanted) -> VectorOutcome:
-    """What a source gives for one wish. Whatever else it raises counts as having no vector."""
+    """What a source gives for one wish. An error of this package, or of the system, is none."""
     try:
         if wanted.auts:
             source.resynchronise(wanted.identity, wanted.rand, wanted.auts)
         return source.vector(wanted.identity)
     except KeyingRejected as error:
         return error
-    except OSError:
+    except (LocalError, OSError):
         return NoVector("the source of vectors can't be read")

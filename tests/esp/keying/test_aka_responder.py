@@ -473,3 +473,22 @@ def test_responders_behind_one_door_share_their_table(world: World) -> None:
             KeyAgreements(**options)  # type: ignore[arg-type]
     assert KeyAgreements(hello=hello).sessions is hello.sessions
     assert isinstance(hello.sessions, SessionTable)
+
+
+def test_forged_auts_on_its_way_to_the_source_keeps_no_other_request_waiting(slow: World) -> None:
+    """The vector that is open serves every request of its identity, whatever is asked meanwhile."""
+    stranger, ue = slow.ue(), slow.ue()
+    wanted = slow.hse.handle(stranger.request(), 0.0).wanted
+    assert wanted is not None
+    challenge = slow.hse.supply(wanted.token, slow.source.vector("ue-1"), 0.0).reply
+    assert challenge is not None
+    for now in (1.0, 2.0, 3.0):
+        forged = b"\x23" + challenge[5:9] + b"\x02" + bytes(14)
+        resynchronisation = slow.hse.handle(forged, now).wanted
+        assert resynchronisation is not None
+        answered = slow.hse.handle(ue.request(), now)
+        assert answered.reply is not None
+        assert answered.reply[25:57] == challenge[25:57]  # the same RAND and AUTN
+        outcome = ask(slow.source, resynchronisation)
+        assert slow.hse.supply(resynchronisation.token, outcome, now).reason is not None
+    slow.agree(ue, 4.0)
