@@ -113,8 +113,8 @@ class Direction(Enum):
 class SessionBinding:
     """All that enters the derivation beside the secret; none of it is secret."""
 
-    identity: str
-    """Identity of the UE."""
+    identity: str = field(repr=False)
+    """Identity of the UE; may be an IMSI, and is not shown."""
     proposal: bytes
     """Suite, mode and options as on the wire, 4 octets."""
     ue_spi: int

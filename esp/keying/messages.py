@@ -17,7 +17,7 @@ order, and nothing may follow the last field.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from esp.errors import InvalidParameter, MalformedMessage, Reason
 from esp.keying.kdf import MAC_BYTES
@@ -203,7 +203,7 @@ class Request:
     """16 fresh random octets."""
     proposals: tuple[bytes, ...]
     """Each four octets, best first; unknown ones are kept, since the MAC covers them."""
-    identity: str
+    identity: str = field(repr=False)
     """Who asks."""
 
     def encode(self) -> bytes:
