@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network
 
 import esp
 
@@ -44,14 +44,17 @@ class AddressPlan:
 
     def __init__(self, assigned: Mapping[str, Iterable[Network]] | None = None) -> None:
         self._assigned = {name: tuple(nets) for name, nets in (assigned or {}).items()}
-        seen: list[tuple[str, Network]] = []
-        for name, networks in self._assigned.items():
-            for network in networks:
-                for other, taken in seen:
-                    if other != name and _overlap(network, taken):
-                        raise ValueError(f"{name!r} and {other!r} share addresses of {network}")
-                seen.append((name, network))
-        self._all = tuple(seen)
+        self._owners: dict[tuple[int, int], dict[int, str]] = {}  # by octets, bits behind prefix
+        claims = [(net, name) for name, networks in self._assigned.items() for net in networks]
+        for network, name in sorted(claims, key=lambda claim: claim[0].prefixlen):
+            # Two networks overlap only where one holds the other, and the larger one came first.
+            address = network.network_address.packed
+            other = self._owner(address)
+            if other not in (None, name):
+                raise ValueError(f"{name!r} and {other!r} share addresses of {network}")
+            behind = network.max_prefixlen - network.prefixlen
+            owners = self._owners.setdefault((len(address), behind), {})
+            owners[int.from_bytes(address, "big") >> behind] = name
 
     def selectors(self, identity: str) -> esp.TrafficSelectors | None:
         """What an identity's packets must match; none when its address is learned."""
@@ -62,16 +65,15 @@ class AddressPlan:
 
     def is_anothers(self, identity: str, address: bytes) -> bool:
         """Whether an address is assigned to somebody else."""
-        if not self._all:
-            return False
-        one = ip_address(address)
-        return any(name != identity and one in network for name, network in self._all)
+        return self._owner(address) not in (None, identity)
 
-
-def _overlap(one: Network, other: Network) -> bool:
-    if isinstance(one, IPv4Network):
-        return isinstance(other, IPv4Network) and one.overlaps(other)
-    return isinstance(other, IPv6Network) and one.overlaps(other)
+    def _owner(self, address: bytes) -> str | None:
+        """Whose an address is: one look per length of prefix in use."""
+        number = int.from_bytes(address, "big")
+        for (octets, behind), owners in self._owners.items():
+            if octets == len(address) and (owner := owners.get(number >> behind)) is not None:
+                return owner
+        return None
 
 
 class AddressBook:
@@ -120,17 +122,18 @@ class SourceBinding:
     Args:
         book: says which addresses are somebody else's.
         identity: who speaks over the association.
-        learned: what it was bound to before a restart.
+        learned: what it was bound to before a restart; what is somebody else's by now is not taken.
     """
 
-    __slots__ = ("_book", "_identity", "_learned")
+    __slots__ = ("_book", "_identity", "_learned", "_released")
 
     def __init__(self, book: AddressBook, identity: str, learned: Iterable[bytes] = ()) -> None:
         self._book = book
         self._identity = identity
         self._learned: dict[int, bytes] = {}
+        self._released = False
         for address in learned:
-            self._learn(address)
+            self.refusal(address)
 
     @property
     def learned(self) -> tuple[bytes, ...]:
@@ -155,10 +158,14 @@ class SourceBinding:
 
     def _learn(self, address: bytes) -> None:
         self._learned[len(address)] = address
-        self._book.hold(self._identity, address)
+        if not self._released:
+            self._book.hold(self._identity, address)
 
     def release(self) -> None:
-        """The association is gone."""
+        """The association is gone: it holds nothing any more.
+
+        It stays bound, for packets that it had accepted before.
+        """
         for address in self._learned.values():
             self._book.release(self._identity, address)
-        self._learned.clear()
+        self._released = True

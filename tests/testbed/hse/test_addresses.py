@@ -288,3 +288,19 @@ def test_feedback_over_an_association_that_ends_is_counted_and_raises_nothing() 
     garbage.down(unit, lab.now)  # CID 5 has no context: the decompressor asks for one
     assert lab.send(HsePort.ESP, unit.data) == []
     assert lab.rejected["esp", "decompression-failed"] == 1
+
+
+def test_a_plan_of_twenty_thousand_ues_is_made_and_asked_at_once() -> None:
+    """As many as there may be sessions; with each compared to each this took minutes."""
+    plan = AddressPlan(
+        {
+            f"ue-{n}": [ip_network((0x0A000000 + n, 32)), ip_network(f"2001:db8:{n:x}::/48")]
+            for n in range(20_000)
+        }
+    )
+    for n in range(20_000):
+        address = (0x0A000000 + n).to_bytes(4, "big")
+        assert plan.is_anothers("ue-20000", address)
+        assert not plan.is_anothers(f"ue-{n}", address)
+    assert plan.is_anothers("ue-1", ip_network("2001:db8:2::7").network_address.packed)
+    assert not plan.is_anothers("ue-1", ip_network("2001:db7::7").network_address.packed)
