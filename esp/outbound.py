@@ -255,6 +255,7 @@ class OutboundAssociation:
         """Use the SA no more: :meth:`protect` raises :class:`~esp.errors.AssociationEnded`."""
         self._ended = True
         self._limit = -1
+        self._reserve_bytes = None  # nothing is written down any more of what is forgotten
 
     def lifetime_state(self, age_s: float = 0.0) -> LifetimeState:
         """Where the SA is in its life, ``age_s`` seconds after it was made."""

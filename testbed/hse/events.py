@@ -88,7 +88,7 @@ class GatewayLimits:
     """Bounds on what peers can make the gateway remember."""
 
     sessions: int = 20_000
-    """Sessions at most; the one unused for longest goes first."""
+    """Sessions at most that a packet has proven; the one unused for longest goes first."""
     rohc_peers: int = 1_024
     """Addresses on the ROHC port whose contexts are kept."""
     notices_per_s: float = 10.0

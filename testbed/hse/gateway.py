@@ -37,7 +37,7 @@ from esp.rohcoipsec import CompressedTunnel
 from esp.suites import EVERY_SUITE, SuitePolicy
 from testbed.association import EspSettings
 from testbed.compression import FeedbackWay, RohcSettings
-from testbed.hse.addresses import AddressPlan
+from testbed.hse.addresses import ADDRESS_IN_USE, AddressPlan
 from testbed.hse.agreement import AkaService, KeyExchanges
 from testbed.hse.applications import (
     Application,
@@ -137,6 +137,14 @@ class Gateway:
         self._table = SessionTable(
             self._database,
             self._exchanges.both,
+            admits=lambda keys: (
+                policy.allows(keys.suite)
+                and (
+                    aka is not None
+                    if keys.key_agreement is keying.KeyAgreement.AKA
+                    else secrets(keys.identity) is not None
+                )
+            ),
             limit=self._limits.sessions,
             counts=self._counts,
             rohc=self._rohc,
@@ -291,7 +299,7 @@ class Gateway:
         self._table.forget(handled.dropped)
         replies: list[Reply] = []
         if handled.session is not None:
-            replies += self.flush(now)  # it may crowd another out
+            replies += self.flush(now)  # others may be at their end
             self._table.begin(handled.session, source, now)
             if self._observer is not None:
                 self._observer.keyed(handled.session)
@@ -383,6 +391,9 @@ class Gateway:
             sources = session.sources
             if sources is not None and not sources.holds(inner.source):
                 refusal = sources.refusal(inner.source)
+                if refusal == ADDRESS_IN_USE:  # perhaps by one whose time is over
+                    self._table.expire_due(now)
+                    refusal = sources.refusal(inner.source)
                 if refusal is not None:
                     self._reject(HsePort.ESP, refusal)
                     return replies

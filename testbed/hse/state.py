@@ -17,6 +17,7 @@ contexts are not kept: the decompressor answers with a STATIC-NACK, and the UE g
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -69,6 +70,8 @@ class HseState:
             self._sessions.mkdir(mode=0o700, exist_ok=True)
             last_write = numbers.stat().st_mtime if numbers.exists() else 0.0
             self._store, self._log = open_store(numbers)
+            for unfinished in self._sessions.glob("*.new"):
+                unfinished.unlink()  # keys that a kill left in the middle of `keep`
         except (OSError, esp.LocalError) as error:
             raise LabFault(f"the state in {folder}: {error}", hint=_HINT) from error
         self._wall = clock
@@ -135,8 +138,7 @@ class HseState:
             self._sync_folder()
         for keys in (session.inbound, session.outbound):
             self._store.forget(_name(keys))
-        if self._store.overgrown:
-            self._store.compact()
+        self._compact()
 
     def outbound(
         self,
@@ -190,10 +192,17 @@ class HseState:
     def commit(self) -> None:
         """Make all marks durable; raises OSError when that fails, and nothing is delivered."""
         self._store.commit()
+        # What is committed is so, whether the log can be made shorter or not.
+        with contextlib.suppress(OSError, esp.LocalError):
+            self._compact()
 
     def close(self) -> None:
         """Give the folder back."""
         self._log.close()
+
+    def _compact(self) -> None:
+        if self._store.overgrown:
+            self._store.compact()
 
     def _now(self) -> float:
         """The time on the wall, and no less than it was when something was written."""

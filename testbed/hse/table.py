@@ -19,6 +19,7 @@ import math
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 import esp
 from esp import keying
@@ -42,7 +43,8 @@ class SessionTable:
     Args:
         database: where inbound associations are found.
         responder: of the key exchanges.
-        limit: how many sessions are kept.
+        admits: whether a session from before a restart may go on.
+        limit: how many sessions are kept that a packet has proven; the key exchange bounds others.
         counts: where exchanges and ends are counted.
         rohc: settings of all ROHC channels.
         addresses: the addresses that are assigned.
@@ -58,6 +60,7 @@ class SessionTable:
         database: esp.SecurityAssociationDatabase[Session],
         responder: keying.KeyAgreements,
         *,
+        admits: Callable[[keying.Session], bool],
         limit: int,
         counts: Counts,
         rohc: RohcSettings,
@@ -70,6 +73,7 @@ class SessionTable:
     ) -> None:
         self._database = database
         self._responder = responder
+        self._admits = admits
         self._limit = limit
         self._counts = counts
         self._rohc = rohc
@@ -80,6 +84,8 @@ class SessionTable:
         self._state = state
         self._random = random
         self._sessions: OrderedDict[int, Session] = OrderedDict()
+        # Those that have an end in seconds, the first to reach it first: all live equally long.
+        self._by_end: OrderedDict[int, Session] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -92,13 +98,22 @@ class SessionTable:
     # -- beginnings --------------------------------------------------------------------------
 
     def restore(self, now: float) -> None:
-        """Take up the sessions that were in use when the HSE stopped."""
+        """Take up the sessions that were in use when the HSE stopped, the oldest first.
+
+        One whose UE or suite is not admitted any more, or whose time is over, ends.
+        """
         if self._state is None:
             return
-        for kept in self._state.load():
+        for kept in sorted(self._state.load(), key=lambda one: -one.age_s):
+            if not self._admits(kept.keys):
+                _logger.info("SPI 0x%08x is not admitted any more", kept.keys.inbound.spi)
+                self._forget_durably(kept.keys)
+                continue
             self._responder.adopt(kept.keys)
             session = self._add(kept.keys, now - kept.age_s, sources=kept.sources)
             session.proven = True
+        self.expire_due(now)
+        self._crowd_out()  # a kill may have left one that was being replaced
 
     def adopt(self, keys: keying.Session) -> None:
         """Take up a session with configured keys.
@@ -111,12 +126,10 @@ class SessionTable:
         self._add(keys, 0.0, manual=True).proven = True
 
     def begin(self, keys: keying.Session, peer: SocketAddress, now: float) -> None:
-        """A key exchange gave keys."""
+        """A key exchange gave keys: perhaps to who played a recording, so nobody has to go yet."""
         self._counts.exchanges += 1
+        self.expire_due(now)
         self._add(keys, now, peer)
-        if len(self._sessions) > self._limit:
-            longest_unused = (spi for spi, one in self._sessions.items() if not one.manual)
-            self.end(next(longest_unused))
 
     def _add(
         self,
@@ -160,6 +173,8 @@ class SessionTable:
         )
         self._database.add(inbound, session)
         self._sessions[keys.inbound.spi] = session
+        if session.ends_at < math.inf:
+            self._by_end[keys.inbound.spi] = session
         return session
 
     # -- life --------------------------------------------------------------------------------
@@ -171,9 +186,23 @@ class SessionTable:
             self.keep(session, now)
             session.proven = True
             self.forget(self._responder.confirm(spi))
+            self._crowd_out(session)
         self._sessions.move_to_end(spi)
         if self._lifetime is not None and not session.soft:
             self._note_age(session, inbound, now)
+
+    def _crowd_out(self, newest: Session | None = None) -> None:
+        """Keep to the limit: of the proven sessions the one unused for longest goes first."""
+        excess = len(self._sessions) - self._responder.half_open - self._limit
+        if excess <= 0:
+            return
+        others = (
+            spi
+            for spi, one in self._sessions.items()
+            if one.proven and not one.manual and one is not newest
+        )
+        for spi in list(islice(others, excess)):
+            self.end(spi)
 
     def keep(self, session: Session, now: float) -> None:
         """Make a session, and what it has learned, durable; raises OSError when that fails.
@@ -203,6 +232,14 @@ class SessionTable:
             _logger.info("SPI 0x%08x has reached its hard lifetime", spi)
             self.end(spi)
 
+    def expire_due(self, now: float) -> None:
+        """End the sessions whose lifetime in seconds is over, though no packet came to tell."""
+        while self._by_end:
+            spi, session = next(iter(self._by_end.items()))
+            if session.ends_at > now:
+                break
+            self.expire(spi)
+
     def end(self, spi: int) -> None:
         """End a session for good."""
         self._responder.release(spi)
@@ -214,11 +251,21 @@ class SessionTable:
         """Drop sessions that the key exchange knows no more."""
         for keys in ended:
             session = self._sessions.pop(keys.inbound.spi, None)
+            self._by_end.pop(keys.inbound.spi, None)
             self._database.remove(keys.inbound.spi)
             if session is None:
                 continue
             session.outbound.end()  # no number may be used that nobody remembers
             if session.sources is not None:
                 session.sources.release()
-            if self._state is not None and not session.manual:
-                self._state.forget(keys)
+            if not session.manual:
+                self._forget_durably(keys)
+
+    def _forget_durably(self, keys: keying.Session) -> None:
+        """Its end does not wait for the disk: what is left there comes back with its numbers."""
+        if self._state is None:
+            return
+        try:
+            self._state.forget(keys)
+        except (OSError, esp.LocalError) as error:
+            _logger.warning("SPI 0x%08x could not be forgotten: %s", keys.inbound.spi, error)

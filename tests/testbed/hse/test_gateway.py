@@ -445,10 +445,25 @@ def test_sessions_are_bounded_and_the_idle_one_goes_first() -> None:
         device = lab.device(name)
         lab.send(device.port, device.stack.down(MESSAGES[0].packet, 0.0).data)
     lab.send(HsePort.ESP, kept.stack.down(MESSAGES[1].packet, 0.0).data)
-    lab.device("esp-tunnel")
+    new = lab.device("esp-tunnel/aes-ccm-8-128")
+    assert len(lab.send(HsePort.ESP, new.stack.down(MESSAGES[0].packet, 0.0).data)) == 1
     snapshot = lab.gateway.snapshot()
     assert snapshot.sessions == snapshot.security_associations == 3
     assert len(lab.send(HsePort.ESP, kept.stack.down(MESSAGES[2].packet, 0.0).data)) == 1
+
+
+def test_recorded_requests_crowd_out_no_session_at_the_limit() -> None:
+    """Anybody can play them, and what they make is bounded on its own."""
+    lab = Lab(GatewayLimits(sessions=2))
+    devices = [lab.device(name) for name in ("esp-tunnel", "esp-transport")]
+    for device in devices:
+        assert len(lab.send(HsePort.ESP, device.stack.down(MESSAGES[0].packet, 0.0).data)) == 1
+    recorded = [esp.add_marker(initiator(devices[0].configuration).request()) for _ in range(20)]
+    for request in (*recorded, *recorded):
+        assert len(lab.send(HsePort.ESP, request)) == 1
+    assert lab.gateway.snapshot().sessions == 2 + keying.Limits().half_open_per_identity
+    for device in devices:
+        assert len(lab.send(HsePort.ESP, device.stack.down(MESSAGES[1].packet, 0.0).data)) == 1
 
 
 def test_contexts_of_the_rohc_port_are_bounded() -> None:

@@ -255,15 +255,60 @@ def test_what_was_accepted_before_the_end_is_answered_and_the_session_never_come
     if successor is not None:
         replies += hse.receive(successor.stack.down(MESSAGES[5].packet, 0.0).data)
     elif end == "crowded out":
-        make_device("esp-tunnel", lambda port, data: hse.receive(data)[-1], "ue-2")
+        other = make_device("esp-transport", lambda port, data: hse.receive(data)[-1], "ue-2")
+        replies += hse.receive(other.stack.down(MESSAGES[5].packet, 0.0).data)
     replies += hse.flush()
-    assert hse.application.requests == (4 if successor is not None else 3)
+    assert hse.application.requests == (3 if end == "expired" else 4)
     assert hse.gateway.snapshot().answered == {"esp": hse.application.requests}
     hse.end()
     kept = list((tmp_path / "sessions").iterdir())
-    assert len(kept) == (1 if successor is not None else 0)
+    assert len(kept) == (0 if end == "expired" else 1)
     after = Life(tmp_path, lifetime)
     for packet in sent:
         assert [one for one in after.send(HsePort.ESP, packet) if one[:4] != bytes(4)] == []
     assert after.application.requests == 0
+    after.end()
+
+
+def test_packets_that_outlive_their_session_hold_no_address(tmp_path: Path) -> None:
+    """One wake-up: an answer meets the end, and the next packets were accepted before it."""
+    lifetime = esp.Lifetime(hard_packets=3)
+    hse = Life(tmp_path, lifetime)
+    device = make_device("esp-tunnel", hse.one)
+    keys = device.keys
+    assert keys is not None
+    session = hse.gateway._table._sessions[keys.outbound.spi]
+    session.outbound.end()  # as its last number would
+    packets = [device.stack.down(MESSAGES[number].packet, 0.0).data for number in range(3)]
+    assert [reply for packet in packets for reply in hse.receive(packet)] == []
+    assert hse.flush() == []
+    assert hse.application.requests == 3
+    assert hse.gateway.snapshot().sessions == 0
+    assert hse.says(make_device("esp-tunnel", hse.one, "ue-2"), 4)
+    hse.end()
+
+
+def test_the_end_of_a_session_in_seconds_needs_no_packet_to_be_noticed(tmp_path: Path) -> None:
+    hse = Life(tmp_path, esp.Lifetime(hard_s=100.0))
+    silent = make_device("esp-tunnel", hse.one, "ue-1")
+    assert hse.says(silent, 0)
+    hse.now += 60.0
+    other = make_device("esp-tunnel", hse.one, "ue-2")
+    assert not hse.says(other, 1)  # the address is the first one's
+    hse.now += 40.0
+    assert hse.says(other, 1)
+    assert hse.lifetimes == {"hard": 1}
+    assert len(list((tmp_path / "sessions").iterdir())) == 1
+    hse.end()
+
+
+def test_a_session_that_expired_while_the_hse_was_away_is_not_taken_up(tmp_path: Path) -> None:
+    wall = time.time() + 100
+    lifetime = esp.Lifetime(hard_s=100.0)
+    hse = Life(tmp_path, lifetime, wall=wall)
+    assert hse.says(make_device("esp-tunnel", hse.one, "ue-1"), 0)
+    hse.end()
+    after = Life(tmp_path, lifetime, wall=wall + 100.0)
+    assert after.says(make_device("esp-tunnel", after.one, "ue-2"), 1)
+    assert after.gateway.snapshot().sessions == 1
     after.end()

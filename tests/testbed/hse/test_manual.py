@@ -190,7 +190,9 @@ def test_it_has_no_lifetime_and_is_never_crowded_out(tmp_path: Path) -> None:
         return peer.send(data)[0]
 
     for number in range(5):
-        make_device("esp-tunnel", exchange, f"ue-{number}")
+        device = make_device("esp-transport", exchange, f"ue-{number}")
+        packet = build_udp_packet("10.0.0.9", "10.9.9.9", 40000, 5683, b"reading")
+        assert peer.send(device.stack.down(packet, 0.0).data)
     assert all(peer.send(peer.packet(), now=1000.0) for _ in range(10))
     assert peer.gateway.snapshot().sessions == 2
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from esp.suites import SuitePolicy
 from testbed.errors import LabFault
-from testbed.hse import EchoApplication, Gateway, HsePort
+from testbed.hse import AddressPlan, EchoApplication, Gateway, HsePort
 from testbed.hse.state import HseState
+from testbed.packets import parse_udp_packet
 from testbed.traffic import generated_traffic
 from testbed.ue.layers import FeedbackOnly, Unit
 from tests.testbed.conftest import SECRET, UE_ADDRESS, Device, make_device
@@ -22,12 +26,11 @@ NAMES = ["esp-transport", "esp-tunnel/aes-cbc-128+hmac-sha2-256-128", "rohc+esp-
 class Life:
     """One life of an HSE over a folder of state."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **options: Any) -> None:
         self.state = HseState(folder)
         self.application = EchoApplication()
-        self.gateway = Gateway(
-            secrets=lambda identity: SECRET, application=self.application, state=self.state
-        )
+        settings = {"secrets": lambda identity: SECRET, **options}
+        self.gateway = Gateway(application=self.application, state=self.state, **settings)
 
     def batch(self, *packets: bytes) -> list[bytes]:
         """Datagrams of one wake-up."""
@@ -218,3 +221,107 @@ def test_a_folder_in_use_and_a_damaged_one_are_refused_without_showing_keys(
     with pytest.raises(LabFault, match="can't be read"):
         list(state.load())
     state.close()
+
+
+def kept(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "sessions").iterdir())
+
+
+@pytest.mark.parametrize("assigned", ["ue-1", "ue-2"])
+def test_an_address_that_was_assigned_meanwhile_is_only_its_ue_s_after_a_restart(
+    tmp_path: Path, assigned: str
+) -> None:
+    hse = Life(tmp_path)
+    device = make_device("esp-tunnel", hse.one, "ue-1")
+    assert len(hse.batch(up(device, 0))) == 1
+    hse.end()
+    source = parse_udp_packet(MESSAGES[0].packet).source
+    plan = AddressPlan({assigned: [ip_network(source)]})
+    after = Life(tmp_path, addresses=plan)
+    assert bool(after.batch(up(device, 1))) is (assigned == "ue-1")
+    after.end()
+
+
+def test_a_ue_that_was_struck_off_does_not_come_back_with_a_restart(tmp_path: Path) -> None:
+    hse = Life(tmp_path)
+    gone, stays = (make_device("esp-transport", hse.one, name) for name in ("ue-1", "ue-2"))
+    for device in (gone, stays):
+        assert len(hse.batch(up(device, 0))) == 1
+    hse.end()
+    after = Life(tmp_path, secrets=lambda identity: SECRET if identity == "ue-2" else None)
+    assert after.gateway.snapshot().sessions == 1
+    assert after.batch(up(gone, 1))[0][:5] == b"\0\0\0\0\x1e"
+    assert len(after.batch(up(stays, 1))) == 1
+    assert len(kept(tmp_path)) == 1
+    after.end()
+
+
+def test_a_suite_that_was_forbidden_meanwhile_is_not_taken_up(tmp_path: Path) -> None:
+    hse = Life(tmp_path)
+    device = make_device("esp-tunnel/aes-ccm-8-128", hse.one)
+    assert len(hse.batch(up(device, 0))) == 1
+    hse.end()
+    policy = SuitePolicy(name="test", allowed=frozenset({"aes-gcm-16-128"}))
+    after = Life(tmp_path, policy=policy)
+    assert after.gateway.snapshot().sessions == 0
+    assert kept(tmp_path) == []
+    after.end()
+
+
+def test_what_a_kill_left_of_a_file_with_keys_is_removed(tmp_path: Path) -> None:
+    Life(tmp_path).end()
+    (tmp_path / "sessions" / "00001000.new").write_text("keys of a session that never was")
+    Life(tmp_path).end()
+    assert kept(tmp_path) == []
+
+
+def test_the_log_of_one_long_session_does_not_grow_without_end(tmp_path: Path) -> None:
+    hse = Life(tmp_path)
+    device = make_device("esp-transport", hse.one)
+    for number in range(1500):
+        assert len(hse.batch(up(device, number % 200))) == 1
+    recorded = up(device, 0)
+    assert len(hse.batch(recorded)) == 1
+    assert (tmp_path / "numbers.log").stat().st_size < 1100 * 32
+    hse.end()
+    after = Life(tmp_path)
+    assert after.batch(recorded) == []
+    assert len(after.batch(up(device, 1))) == 1
+    after.end()
+
+
+def test_sessions_end_in_memory_when_the_disk_fails_as_they_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hse = Life(tmp_path)
+    old = make_device("esp-transport", hse.one)
+    for number in range(2):
+        assert len(hse.batch(up(old, number))) == 1
+    new = make_device("esp-transport", hse.one)
+
+    def failing(self: HseState, session: object) -> None:
+        raise OSError("input/output error")
+
+    monkeypatch.setattr(HseState, "forget", failing)
+    assert len(hse.batch(up(new, 2))) == 1
+    assert hse.gateway.snapshot().sessions == 1
+    assert hse.batch(up(old, 3))[0][:5] == b"\0\0\0\0\x1e"
+    hse.end()
+
+
+def test_all_that_ended_leave_the_gateway_though_one_cannot_be_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three half-open sessions run out together."""
+    hse = Life(tmp_path)
+    for _ in range(3):
+        make_device("esp-transport", hse.one)
+    assert hse.gateway.snapshot().security_associations == 3
+
+    def failing(self: HseState, session: object) -> None:
+        raise OSError("input/output error")
+
+    monkeypatch.setattr(HseState, "forget", failing)
+    hse.gateway.receive(HsePort.ESP, bytes(4) + b"\x11", UE_ADDRESS, 1000.0)
+    assert hse.gateway.snapshot().security_associations == 0
+    hse.end()
