@@ -17,8 +17,6 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import Field
-
 from testbed.bench.model import Model
 
 __all__ = ["AkaDescription", "Keys", "UsimKind", "UsimWay", "aka_notes"]
@@ -60,7 +58,7 @@ class AkaDescription(Model):
     """The card in the module, or software in its place (``soft``)."""
     path: UsimWay = UsimWay.AUTO
     """The way to the card in the module; ``testbed module probe --usim`` says which there are."""
-    subscribers: Path | None = Field(default=None)
+    subscribers: Path | None = None
     """Subscriber file (docs/subscribers.md) with the bench's ``identity``, for the owner's eyes
     only; none makes a test subscriber where module and HSE are inside the run."""
     test: bool = False

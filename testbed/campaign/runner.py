@@ -307,11 +307,13 @@ class _Runner:
                 self._in_flight,
                 new_session,
             )
-            with self._current(link):
-                stopped = await execution.run()
+            try:
+                with self._current(link):
+                    stopped = await execution.run()
+            finally:
+                if usim is not None and upkeep.faults.fault is None:
+                    await usim.close()
             upkeep.finish()
-            if usim is not None:
-                await usim.close()
             return stopped
 
     @contextlib.contextmanager

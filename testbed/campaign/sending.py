@@ -164,6 +164,10 @@ class Sender:
             record = await agreement
         except KeyingFailed as error:
             record, failure = error.record, error
+        except ModuleError:
+            if arm.session.broken_off is not None:
+                self._ledger.write(replace(arm.session.broken_off, after=after))
+            raise
         trace = arm.session.agreement
         if record is None or trace is None:
             return

@@ -27,9 +27,11 @@ _LIST_OF_SUBSCRIBERS = re.compile(
 def holds_usim_keys(path: Path) -> bool:
     """Whether a file is one of subscribers with USIMs, and not one of secrets.
 
-    Told without parsing it: an error about such a file must show nothing of it. A file that can't
-    be read is said to be none; who reads it then says why.
+    Told without parsing it: an error about such a file must show nothing of it. One that can't be
+    read, or is a pipe that can be read once only, is said to be none; who reads it then says why.
     """
+    if not path.is_file():
+        return False
     try:
         return _LIST_OF_SUBSCRIBERS.search(path.read_text(encoding="utf-8")) is not None
     except (OSError, UnicodeDecodeError):

@@ -8,7 +8,6 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import esp
 from esp import keying
@@ -25,9 +24,8 @@ from firmware_bridge.masking import mask_identities
 from testbed.association import EspSettings
 from testbed.bench import Compression, Configuration, Security
 from testbed.compression import RohcSettings
-from testbed.errors import ExitCode, LabFault, UsageError
+from testbed.errors import UsageError
 from testbed.notice import UnknownAssociation
-from testbed.packets import IPV4_HEADER_BYTES, UDP_HEADER_BYTES
 from testbed.results.records import SessionRecord, Stage
 from testbed.ue.agreement import (
     AkaExchange,
@@ -36,7 +34,13 @@ from testbed.ue.agreement import (
     KeyExchange,
     Outgoing,
     UsimFailed,
-    message_name,
+)
+from testbed.ue.exchanged import (
+    ExchangedMessages,
+    KeyingFailed,
+    KeyingRefused,
+    KeyingTimeouts,
+    Secret,
 )
 from testbed.ue.stack import UeStack, build_stack
 from testbed.ue.trace import KeyingTrace
@@ -56,10 +60,6 @@ _logger = logging.getLogger(__name__)
 
 _ROHC_AT_MOST_BYTES = 48
 """What ROHC, its own ICV included, may add to a packet that it sends with all its headers."""
-MARKER_BYTES = len(esp.add_marker(b""))
-"""The non-ESP marker in front of each message of a key exchange."""
-_MOST_ANSWERS = 8
-"""So many messages are answered in one key exchange."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,62 +80,6 @@ class HseAddresses:
         if configuration.security is not Security.NONE:
             return self.esp_port
         return self.plain_port if configuration.name == "none" else self.rohc_port
-
-
-class Secret:
-    """A secret shared with the HSE, kept out of every text.
-
-    Args:
-        value: at least 16 octets.
-        test: keys derived from it may be written down.
-
-    Raises:
-        UsageError: it is too short.
-    """
-
-    __slots__ = ("_value", "test")
-
-    def __init__(self, value: bytes, *, test: bool = False) -> None:
-        if len(value) < keying.MINIMUM_SECRET_BYTES:
-            raise UsageError(
-                f"the secret has {len(value)} octets, fewer than {keying.MINIMUM_SECRET_BYTES}",
-                hint="Make one: openssl rand -hex 16, and write it as hex:DIGITS.",
-            )
-        self._value = value
-        self.test = test
-
-    def reveal(self) -> bytes:
-        """The octets."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return f"Secret({'test' if self.test else '***'})"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyingTimeouts:
-    """How long each request of the key exchange waits for its response, in seconds."""
-
-    waits_s: tuple[float, ...] = (10.0, 15.0, 20.0)
-    """One wait per request; NB-IoT takes up to 10 s one way in bad coverage."""
-
-
-class KeyingFailed(LabFault):
-    """A key exchange came to nothing.
-
-    Attributes:
-        record: what trying cost.
-    """
-
-    def __init__(self, record: SessionRecord, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
-        self.record = record
-
-
-class KeyingRefused(KeyingFailed, UsageError):
-    """The key exchange came to nothing because of a mistake in somebody's configuration."""
-
-    default_exit_code: ClassVar[ExitCode] = ExitCode.USAGE
 
 
 class WireObserver:
@@ -214,6 +158,8 @@ class UeSession:
         self._sent_at = 0.0
         self.agreement: KeyingTrace | None = None
         """Stages of the last key exchange, whether it gave keys or not; none without security."""
+        self.broken_off: SessionRecord | None = None
+        """What the last key exchange cost, where the module failed after something was sent."""
         self._observer = observer or WireObserver()
         self._timeouts = timeouts or KeyingTimeouts()
         self._random = random
@@ -418,6 +364,7 @@ class UeSession:
         )
 
     async def _agree(self, reason: str | None) -> tuple[keying.Session, SessionRecord]:
+        self.broken_off = None
         exchange = self._new_exchange()
         loop = asyncio.get_running_loop()
         begun = loop.time()
@@ -429,7 +376,7 @@ class UeSession:
         # To find the way to the USIM is no part of the exchange, unless it ends there.
         trace = self.agreement = KeyingTrace(submitted_at=loop.time() if not refused else begun)
         trace.mark(Stage.SUBMITTED, trace.submitted_at)
-        tally = _Messages()
+        tally = ExchangedMessages()
 
         def record(until: float, failure: str | None = None) -> SessionRecord:
             aka = exchange.kind is keying.KeyAgreement.AKA
@@ -480,6 +427,10 @@ class UeSession:
                     if taken.progress:
                         waits_s = list(self._timeouts.waits_s)
                         deadline = loop.time() + waits_s.pop(0)
+        except ModuleError:
+            if tally.messages:
+                self.broken_off = record(loop.time(), "module-failed")
+            raise
         except UsimFailed as error:
             if error.answer is not None:
                 await send(Outgoing(data=error.answer, last=True))
@@ -545,47 +496,3 @@ class UeSession:
         kind = KeyingRefused if failure.configuration else KeyingFailed
         said = failure.said if usim else f"{where} {failure.said}"
         return kind(record, said, hint=failure.hint or None)
-
-
-class _Messages:
-    """The messages of one key exchange, as they go and come."""
-
-    def __init__(self) -> None:
-        self.attempts = 0
-        self.messages: list[dict[str, Any]] = []
-        self._answers = 0
-        self._markers = {"up": 0, "down": 0}
-
-    @property
-    def may_answer(self) -> bool:
-        """Whether one more answer may be sent: who plays messages again gets so many."""
-        self._answers += 1
-        return self._answers <= _MOST_ANSWERS
-
-    def add(self, message: bytes, *, up: bool) -> None:
-        """Note a message, without its marker."""
-        self._add(message_name(message), len(message), "up" if up else "down")
-        self._markers["up" if up else "down"] += 1
-
-    def came(self, datagram: bytes) -> bytes:
-        """Note a datagram that came; gives the message in it, empty when there is none."""
-        if esp.classify(datagram) is not esp.DatagramKind.MESSAGE:
-            self._add("other", len(datagram), "down")
-            return b""
-        message = esp.remove_marker(datagram)
-        self.add(message, up=False)
-        return message
-
-    def _add(self, kind: str, octets: int, way: str) -> None:
-        self.messages.append({"type": kind, "way": way, "bytes": octets})
-
-    def layers(self, *, up: bool) -> dict[str, int]:
-        """Octets by layer, one way."""
-        way = "up" if up else "down"
-        sizes = [one["bytes"] for one in self.messages if one["way"] == way]
-        return {
-            "outer_ip": IPV4_HEADER_BYTES * len(sizes),
-            "outer_udp": UDP_HEADER_BYTES * len(sizes),
-            "marker": MARKER_BYTES * self._markers[way],
-            "key_exchange": sum(sizes),
-        }

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from esp.aka import AuthenticationCentre, AuthenticationVector, Milenage, Purpose
-from firmware_bridge import UsimBusy
+from firmware_bridge import ModuleRebooted, UsimBusy
 from testbed.bench import Bench
 from testbed.bench.subscribers import AkaSubscribers
 from testbed.campaign import lab, runner
@@ -226,10 +226,15 @@ def test_one_seed_gives_one_journal_with_aka_too(go: Go) -> None:
     assert one.place.esp_sa_path.read_bytes() != another.place.esp_sa_path.read_bytes()
 
 
-def test_each_re_keying_is_a_measured_event(go: Go) -> None:
+@pytest.mark.parametrize("way", ["csim", "cgla"])
+@pytest.mark.parametrize("pace", ["asap", "capture"])
+def test_each_re_keying_is_a_measured_event(go: Go, way: str, pace: str) -> None:
+    """At the traffic's own pace the module sleeps in between, and its card loses its power."""
     ran = go(
+        module=module("bc66", **CARD),
+        aka={"path": way},
         matrix=["esp-tunnel"],
-        traffic={"messages": 6},
+        traffic={"messages": 6, "pace": pace},
         lifetime={"soft_packets": 2, "hard_packets": 8},
     )
     all_answered(ran)
@@ -237,7 +242,8 @@ def test_each_re_keying_is_a_measured_event(go: Go) -> None:
     assert "reason" not in first
     assert [one["reason"] for one in later] == ["lifetime-soft"] * 2
     assert all(one["energy"]["total_j"] > 0 and one["usim_s"] > 0 for one in later)
-    assert len({line.split(",")[3] for line in ran.place.esp_sa_path.read_text().splitlines()})
+    keys = {line.split(",")[5] for line in ran.place.esp_sa_path.read_text().splitlines()}
+    assert len(keys) == 2 * len(ran.sessions)
     assert "re-keyed by itself" in ran.out
 
 
@@ -492,6 +498,31 @@ def test_vectors_made_for_attaching_are_refused_by_the_ue(
     refused(ran, 2, "challenge-unfit", "separation bit does not fit", "network's attach")
     ran = go(matrix=["esp-tunnel"], aka={"check_separation": False})
     assert ran.code == 0, ran.err
+
+
+@pytest.mark.parametrize("way", ["csim", "cgla"])
+def test_a_module_that_fails_at_the_challenge_is_brought_back_and_nothing_is_uncounted(
+    go: Go, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    asked: list[int] = []
+    authenticate = UeUsim.authenticate
+
+    async def failing(self: UeUsim, module: Any, rand: bytes, autn: bytes) -> Any:
+        asked.append(1)
+        if len(asked) == 1:
+            raise ModuleRebooted("AT+CSIM", "RDY")
+        return await authenticate(self, module, rand, autn)
+
+    monkeypatch.setattr(UeUsim, "authenticate", failing)
+    ran = go(module=module("bc66", **CARD), aka={"path": way}, matrix=["esp-tunnel"])
+    assert ran.code == 0, ran.err
+    assert ran.counts["messages_answered"] == 3
+    broken, again = ran.sessions
+    assert [one["type"] for one in broken["messages"]] == ["request", "challenge"]
+    assert (broken["failure"], broken["bytes_up"]) == ("module-failed", 63)
+    assert "failure" not in again
+    assert [one["fault"] for one in ran.records("fault")] == ["rebooted"]
+    assert again["resynchronisations"] == 0  # the vector was not used up, and serves again
 
 
 # -- a run that goes on ----------------------------------------------------------------------------
