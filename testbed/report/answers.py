@@ -60,9 +60,7 @@ def answer_section(view: RunView) -> Html:
     units = list(dict.fromkeys(one.measure.unit for one in answers))
     kinds = " / ".join(sorted({one.kind for one in answers if one.kind}))
     titles = {"B": "header bytes", "s": "median latency", "J": f"energy, {kinds or 'not known'}"}
-    tables = [
-        _group(group, units, titles, first=not position) for position, group in enumerate(groups)
-    ]
+    tables = [_group(group, units, titles) for group in groups]
     return section(
         heading,
         *tables,
@@ -115,9 +113,7 @@ def _answers(view: RunView) -> Iterator[_Answer]:
         )
 
 
-def _group(
-    group: Sequence[_Answer], units: Sequence[str], titles: dict[str, str], *, first: bool
-) -> Html:
+def _group(group: Sequence[_Answer], units: Sequence[str], titles: dict[str, str]) -> Html:
     """One question with its lines, folded where they are many."""
     head = group[0]
     verb = "saves" if head.saves else "costs"
@@ -162,7 +158,7 @@ def _group(
         "details",
         element("summary", f"{head.configuration} {verb}, against {head.against}: {spans}"),
         table,
-        open=first,
+        data_print=True,
     )
 
 
@@ -185,7 +181,7 @@ def _answer(answer: _Answer | None) -> Html:
     if found is None:
         return element("td", answer.problem or figures.NOTHING, class_="soft small")
     low, value, high = (
-        _signed(answer, value, answer.measure.unit)
+        _signed(answer, value, answer.measure.unit).replace(" ", "\u00a0")
         for value in (found.low, found.value, found.high)
     )
     return element(

@@ -142,18 +142,31 @@ footer { color: var(--soft); font-size: 13px; padding: 4px 0 32px; }
   th, td { padding: 5px 6px; }
   .compare th, .compare tr.wrap td { white-space: normal; }
   .compare thead th { vertical-align: bottom; overflow-wrap: break-word; }
-  .answers th:first-child { width: 118px; white-space: normal; overflow-wrap: anywhere; }
-  .answers { min-width: 430px; }
+  .answers { min-width: 0; table-layout: auto; }
+  .answers th, .answers td { white-space: normal; }
+  .answers th:first-child, .answers th:nth-child(2) { width: auto; }
+  .answers td b, .answers td > span:first-child { white-space: nowrap; }
   .legend button { font-size: 12px; }
   .tiles { grid-template-columns: 1fr 1fr; gap: 8px; }
   .tile { padding: 10px 12px; }
   .tile b { font-size: 18px; }
 }
 @media print {
-  body { background: #fff; }
-  section, .tile { break-inside: avoid; border-color: #ccc; }
-  button, .choose, .modebar { display: none !important; }
-  details > * { display: block; }
+  @page { margin: 12mm; }
+  body { background: #fff; font-size: 10pt; }
+  main, header.top { max-width: none; padding: 0; }
+  section { border: none; border-radius: 0; border-top: 1px solid #bbb; padding: 10px 0; }
+  .scroll { overflow: visible; margin: 6px 0 0; padding: 0; }
+  tr, .tile, .plot, h2, .verdict { break-inside: avoid; }
+  h2 { break-after: avoid; }
+  th, td { padding: 3px 6px; white-space: normal; }
+  td.mono { font-size: 8px; overflow-wrap: anywhere; }
+  .answers { min-width: 0; }
+  .tiles { grid-template-columns: repeat(5, 1fr); }
+  .tile b { font-size: 15px; }
+  .legend button { padding: 0 4px; }
+  #theme, .modebar { display: none !important; }
+  select { appearance: none; border: none; background: none; padding: 0; }
 }
 """
 
@@ -162,6 +175,7 @@ SCRIPT: Final = r"""
 (() => {
   const figures = JSON.parse(document.getElementById("figures").textContent);
   const root = document.documentElement;
+  let printing = false;
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const narrow = matchMedia("(max-width: 640px)");
   const chosen = new Map(figures.map(figure => [figure.name, 0]));
@@ -200,7 +214,8 @@ SCRIPT: Final = r"""
     }, given, {
       xaxis: axis(given.xaxis), yaxis: axis(given.yaxis),
       showlegend: false,
-    }, given.yaxis2 ? {yaxis2: axis(given.yaxis2)} : {});
+    }, printing ? {width: 680, autosize: false} : {autosize: true},
+    given.yaxis2 ? {yaxis2: axis(given.yaxis2)} : {});
   }
 
   function inked(trace) {
@@ -269,12 +284,20 @@ SCRIPT: Final = r"""
   });
   dark.addEventListener("change", drawAll);
   narrow.addEventListener("change", drawAll);
-  let before;
+  // On paper: light, the folded tables of figures open, plots as wide as a page of A4 or Letter.
+  let before, folded;
   addEventListener("beforeprint", () => {
-    before = root.dataset.theme; root.dataset.theme = "light"; drawAll();
+    if (printing) return;
+    printing = true;
+    before = root.dataset.theme; root.dataset.theme = "light";
+    folded = [...document.querySelectorAll("details[data-print]:not([open])")];
+    for (const part of folded) part.open = true;
+    drawAll();
   });
   addEventListener("afterprint", () => {
+    printing = false;
     if (before) root.dataset.theme = before; else delete root.dataset.theme;
+    for (const part of folded || []) part.open = false;
     drawAll();
   });
   drawAll().then(() => { root.dataset.drawn = String(figures.length); });

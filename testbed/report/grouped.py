@@ -65,7 +65,7 @@ def cells_figure(summary: RunSummary) -> Figure | None:
         name="cells",
         summary="One dot per cell: a row for each combination of levels, a colour for each "
         "configuration.",
-        height=110 + 24 * places,
+        height=110 + 30 * places,
         variants=tuple(variants),
     )
 
@@ -149,7 +149,7 @@ def cells_table(summary: RunSummary) -> Html | None:
         table = _table(rows, levels, factors)
         if len(summary.cells) > _MANY:
             label = element("summary", f"{name}: {len(rows)} cells")
-            tables.append(element("details", label, table, open=not tables))
+            tables.append(element("details", label, table, data_print=True))
         else:
             tables += [element("p", element("strong", name)), table]
     return element("div", *tables)

@@ -39,7 +39,12 @@ def versus_section(result: ComparisonResult | None, labels: Mapping[str, str]) -
         element("ul", *obstacles, class_="notes") if obstacles else None,
         table
         if len(result.rows) <= _MANY
-        else element("details", element("summary", f"All {len(result.rows)} figures"), table),
+        else element(
+            "details",
+            element("summary", f"All {len(result.rows)} figures"),
+            table,
+            data_print=True,
+        ),
         element(
             "p",
             "Worse by: the ratio of both, turned so that above 0 is worse, with its 95 % interval. "

@@ -1,5 +1,6 @@
 """Headless Chromium opens the report: nothing fails, nothing is fetched, nothing hostile runs."""
 
+import base64
 import html
 import importlib.util
 import json
@@ -14,6 +15,7 @@ import pytest
 
 from testbed.report.page import render_page, write_report
 from testbed.report.run import load_run
+from testbed.results.trace import Stretch, write_trace
 
 pytestmark = pytest.mark.peer
 
@@ -52,6 +54,32 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(sample.write_run(tmp_path_factory.mktemp("runs") / "run"))
 
 
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A campaign of 60 cells with limits, a baseline, and the current of some messages."""
+    runs = tmp_path_factory.mktemp("runs")
+    levels = tuple(range(20))
+    before = load_run(sample.write_campaign(runs / "before", messages=12, levels=levels))
+    run = sample.write_campaign(runs / "campaign", messages=12, levels=levels)
+    stretch = Stretch(
+        begin_s=0.0,
+        end_s=60_000.0,
+        at_s=[0.5 * n for n in range(120_000)],
+        current_a=[0.2 if n % 8 == 0 else 0.02 for n in range(120_000)],
+        part=["transmit" if n % 8 == 0 else "tail" for n in range(120_000)],
+    )
+    path = run / "trace" / "virtual-0.parquet"
+    write_trace(path, [stretch], kind="modelled", source="virtual bc66", supply_v=3.3)
+    return write_report(run, baseline=before.measurements)
+
+
+@pytest.fixture(params=["report", "campaign"])
+def page(request: pytest.FixtureRequest) -> Path:
+    """Each of the two."""
+    found: Path = request.getfixturevalue(request.param)
+    return found
+
+
 def opened(browser: Any, page: Path, width: int = 1280, dark: bool = False) -> None:
     browser.view(width, 900, dark=dark)
     browser.open(page)
@@ -60,27 +88,25 @@ def opened(browser: Any, page: Path, width: int = 1280, dark: bool = False) -> N
 
 @pytest.mark.parametrize(("width", "dark"), VIEWS, ids=VIEW_NAMES)
 def test_the_page_opens_without_a_complaint_and_asks_for_nothing(
-    browser: Any, report: Path, width: int, dark: bool
+    browser: Any, page: Path, width: int, dark: bool
 ) -> None:
-    opened(browser, report, width, dark)
+    opened(browser, page, width, dark)
     assert browser.complaints() == []
     assert [url for url in browser.requests() if not url.startswith(("data:", "blob:"))] == [
-        report.as_uri()
+        page.as_uri()
     ]
     assert browser.run("document.querySelectorAll('.plot svg.main-svg').length") >= 4
 
 
 @pytest.mark.parametrize(("width", "dark"), VIEWS, ids=VIEW_NAMES)
-def test_nothing_is_wider_than_the_window(
-    browser: Any, report: Path, width: int, dark: bool
-) -> None:
-    opened(browser, report, width, dark)
+def test_nothing_is_wider_than_the_window(browser: Any, page: Path, width: int, dark: bool) -> None:
+    opened(browser, page, width, dark)
     assert browser.run("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_text_stands_out_from_its_background(browser: Any, report: Path, dark: bool) -> None:
-    opened(browser, report, dark=dark)
+def test_text_stands_out_from_its_background(browser: Any, campaign: Path, dark: bool) -> None:
+    opened(browser, campaign, dark=dark)
     contrasts = browser.run(
         """(() => {
           const light = text => {
@@ -98,7 +124,9 @@ def test_text_stands_out_from_its_background(browser: Any, report: Path, dark: b
             return "rgb(255, 255, 255)";
           };
           return ["h1", "p.soft", ".badge", ".tile b", "tbody td", "tr.quiet td", "td.bad",
-                  "summary", ".legend button", "tr.group th"].map(selector => {
+                  "summary", ".legend button", "tr.group th", ".grade.fail",
+                  ".grade.pass", ".grade.inconclusive", ".limits .soft", ".answers .soft"
+          ].map(selector => {
             const node = document.querySelector(selector);
             const one = light(getComputedStyle(node).color), two = light(ground(node));
             const [high, low] = one > two ? [one, two] : [two, one];
@@ -106,7 +134,7 @@ def test_text_stands_out_from_its_background(browser: Any, report: Path, dark: b
           });
         })()"""
     )
-    assert len(contrasts) == 10
+    assert len(contrasts) == 15
     assert [(name, ratio) for name, ratio in contrasts if ratio < 4.5] == []
 
 
@@ -156,6 +184,72 @@ def test_the_theme_can_be_changed_by_hand(browser: Any, report: Path) -> None:
     assert browser.run("document.getElementById('theme').textContent") == "Theme: dark"
     browser.run("document.getElementById('theme').click()")
     assert browser.run(ground) == light
+
+
+def test_verdict_and_answers_stand_on_the_first_screen(browser: Any, campaign: Path) -> None:
+    opened(browser, campaign)
+    tops = browser.run(
+        """[".verdict", ".offender", "table.limits", "details[data-print]"].map(
+          selector => document.querySelector(selector).getBoundingClientRect().top)"""
+    )
+    assert tops == sorted(tops)
+    assert tops[-1] < 900
+
+
+def test_a_message_stands_over_its_current_on_one_axis(browser: Any, campaign: Path) -> None:
+    opened(browser, campaign)
+    drawn = browser.run(
+        """(() => {
+          const plot = document.getElementById("plot-waterfall"), full = plot._fullLayout;
+          const areas = plot.data.filter(trace => trace.yaxis === "y2");
+          return [areas.map(trace => trace.name).sort(),
+                  full.yaxis.domain[0] > full.yaxis2.domain[1],
+                  full.yaxis2.title.text, Math.max(...areas.flatMap(trace => trace.y))];
+        })()"""
+    )
+    assert drawn == [["tail", "transmit"], True, "mA, modelled", 200]
+    labels = browser.run(
+        "[...document.querySelectorAll('#choose-waterfall optgroup')].map(group => group.label)"
+    )
+    assert labels == ["rohc+esp-tunnel", "esp-tunnel", "none"]
+
+
+def test_the_page_s_data_are_the_journal_s_figures(browser: Any, campaign: Path) -> None:
+    opened(browser, campaign)
+    summary = load_run(campaign).summary
+    data = json.loads(browser.run("document.getElementById('figures').textContent"))
+    cells = next(figure for figure in data if figure["name"] == "cells")
+    drawn = {
+        (trace["name"], place): value
+        for trace in cells["variants"][0]["data"]
+        for place, value in zip(trace["y"], trace["x"], strict=True)
+    }
+    assert len(drawn) == len(summary.cells) == 60
+    for row in summary.cells:
+        median = row.latency.median
+        assert median is not None and row.cell is not None
+        place = f"ECL {row.cell.rpartition('=')[2]}"
+        assert drawn[row.configuration, place] == pytest.approx(median.value_s, abs=1e-6)
+
+
+def test_on_paper_it_is_light_as_wide_as_the_paper_and_its_figures_unfolded(
+    browser: Any, campaign: Path
+) -> None:
+    opened(browser, campaign, width=1280, dark=True)
+    state = """(() => [
+      document.documentElement.dataset.theme || "auto",
+      document.querySelectorAll("details[data-print]:not([open])").length,
+      Math.max(...[...document.querySelectorAll(".plot .main-svg")].map(svg => svg.clientWidth)),
+    ])()"""
+    before = browser.run(state)
+    assert before[0] == "auto"
+    assert before[1] > 3
+    assert before[2] > 680
+    assert browser.run(f"dispatchEvent(new Event('beforeprint')); {state}") == ["light", 0, 680]
+    assert browser.run(f"dispatchEvent(new Event('afterprint')); {state}") == before
+    data = browser.call("Page.printToPDF", printBackground=True)["data"]
+    assert base64.b64decode(data).startswith(b"%PDF")
+    assert browser.complaints() == []
 
 
 def hostile_page(directory: Path, render: Any) -> Path:

@@ -171,3 +171,62 @@ def write_run(
     (directory / "capture.pcapng").write_bytes(b"\x0a\x0d\x0d\x0a" + bytes(60))
     (directory / "esp_sa").write_text('"IPv4","*","*","0x00000001"\n')
     return directory
+
+
+def campaign_records(
+    messages: int = 24, levels: tuple[int, ...] = (0, 1), evil: str = ""
+) -> list[Record]:
+    """The same configurations at several coverage levels, in randomised blocks of one message."""
+    rng = random.Random(11)
+    run, *_ = records(messages=0)
+    assert isinstance(run, RunRecord)
+    names = [f"{name}{evil}" for name in CONFIGURATIONS]
+    cells = [
+        {"name": f"{name} coverage={level}", "configuration": name, "coverage": level}
+        for name in names
+        for level in levels
+    ]
+    found: list[Record] = [
+        dataclasses.replace(
+            run, configurations=tuple(names), cells=tuple(cells), blocks=messages, messages=messages
+        )
+    ]
+    for block in range(messages):
+        order = list(cells)
+        rng.shuffle(order)
+        for cell in order:
+            plain = cell["configuration"].removesuffix(evil) if evil else cell["configuration"]
+            lost = plain == "esp-tunnel" and cell["coverage"] == levels[-1] and block % 8 == 7
+            record = message(plain, block, rng, lost)
+            found.append(
+                dataclasses.replace(
+                    record,
+                    configuration=cell["configuration"],
+                    cell=cell["name"],
+                    block=block,
+                    submitted_at_s=len(found) * 60.0,
+                    radio={"ecl": cell["coverage"], "rsrp_dbm": -93},
+                )
+            )
+    found.append(EndRecord(status=RunStatus.COMPLETE, counts={}))
+    return found
+
+
+LIMITS = {
+    "latency_median": [{"max": "60 s"}, {"regression": "20 %"}],
+    "uplink_bytes": {"max": "100 B"},
+    "saved_bytes": {"min": "30 B", "against": "esp-tunnel"},
+}
+
+
+def write_campaign(
+    directory: Path, *, limits: dict[str, Any] | None = None, **settings: Any
+) -> Path:
+    """Write a campaign with limits as a run directory."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with JournalWriter(directory / "journal.jsonl", sync=False) as journal:
+        for record in campaign_records(**settings):
+            journal.append(record)
+    config = {"campaign": {"limits": LIMITS if limits is None else limits}}
+    RunDirectory(directory).write_manifest(manifest(directory.name, config=config))
+    return directory
