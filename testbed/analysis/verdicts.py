@@ -43,6 +43,7 @@ __all__ = [
     "grade_bound",
     "grade_regression",
     "judge",
+    "judge_sample",
     "needed_messages",
     "overall",
     "precise_enough",
@@ -261,6 +262,19 @@ def judge(
     return tuple(_judged(case, by_case.get(id(case))) for case in cases)
 
 
+def judge_sample(name: str, values: Sample, limit: Limit) -> Judgement:
+    """Hold values that belong to no run against a plain bound, on its own.
+
+    Args:
+        name: what was measured, in place of a configuration.
+        values: at least one, in the limit's base unit.
+        limit: a max or a min.
+    """
+    timeout_s = float(values.values.max()) if values.censored.any() else None
+    case = _held(_Case(configuration=name, limit=limit, n=len(values)), values, timeout_s)
+    return _judged(case, None if case.test is None else case.test.p)
+
+
 @dataclass(frozen=True, slots=True)
 class _Reference:
     """What regressions are held against."""
@@ -350,12 +364,19 @@ def _bound(run: Measurements, arm: Arm, limit: Limit) -> _Case:
     case = _Case(configuration=arm.name, limit=limit, n=len(values))
     if not len(values):
         return replace(case, problem="nothing was measured for it")
-    problem = mixed_sources(arm) if measure.sourced else None
-    if measure.censors and timeout_s is not None and limit.bound > timeout_s:
+    if measure.sourced:
+        case = replace(case, problem=mixed_sources(arm))
+    return _held(case, values, timeout_s if measure.censors else None)
+
+
+def _held(case: _Case, values: Sample, timeout_s: float | None) -> _Case:
+    """Values held against a plain bound; beyond the time-out nobody knows any."""
+    limit, problem = case.limit, case.problem
+    if timeout_s is not None and limit.bound > timeout_s:
         problem = (
             f"the limit lies beyond the time-out of {show(timeout_s, 's')}, where nobody waited"
         )
-    figure = statistics.estimate(values, measure.statistic)
+    figure = statistics.estimate(values, limit.measure.statistic)
     return replace(
         case, value=figure, effect=figure, test=_bound_test(values, limit), problem=problem
     )

@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from testbed.bench import Bench, load_bench, validate_bench
+from testbed.bench.aka import aka_notes
 from testbed.bench.loading import merged
+from testbed.bench.timing import TEST_KEYS_NOTE
 from testbed.campaign.payloads import Payloads
+from testbed.clock import TimeKind
 from testbed.errors import UsageError
 from testbed.results import (
     EndRecord,
@@ -24,11 +27,18 @@ from testbed.results import (
     RunDirectory,
     RunRecord,
     RunStatus,
+    start_manifest,
 )
 from testbed.results.manifest import REDACTED
 from testbed.traffic import PROFILES
 
-__all__ = ["check_resumable", "interrupted_bench", "open_interrupted", "written_description"]
+__all__ = [
+    "begin_manifest",
+    "check_resumable",
+    "interrupted_bench",
+    "open_interrupted",
+    "written_description",
+]
 
 
 def open_interrupted(path: Path) -> tuple[RunDirectory, bool]:
@@ -68,6 +78,35 @@ def written_description(bench: Bench) -> dict[str, Any]:
             for name in bench.campaign.factors.payload
         ]
     return config
+
+
+def begin_manifest(
+    bench: Bench, payloads: Payloads, directory: RunDirectory, *, resume: bool = False
+) -> None:
+    """Write the manifest of a run that begins, or that goes on.
+
+    Args:
+        bench: its description.
+        payloads: its plan and messages.
+        directory: where it is written.
+        resume: the manifest that is there tells of the parts before.
+    """
+    timing = bench.timing
+    notes = [*payloads.notes, *(one.note for one in bench.matrix if one.note is not None)]
+    if timing.kind is TimeKind.VIRTUAL:
+        notes.append(TEST_KEYS_NOTE)
+    notes += aka_notes(bench.keys, bench.aka, made=bench.makes_subscriber)
+    manifest = start_manifest(
+        directory.name,
+        config=written_description(bench),
+        seed=bench.seed,
+        time_kind=timing.kind,
+        time_scale=timing.scale,
+        notes=tuple(notes),
+    )
+    if resume:
+        manifest = directory.read_manifest().resumed(manifest)
+    directory.write_manifest(manifest)
 
 
 def interrupted_bench(

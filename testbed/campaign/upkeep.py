@@ -31,7 +31,7 @@ from testbed.campaign.radio import RadioWatch
 from testbed.errors import LabFault
 from testbed.results import FaultRecord
 
-__all__ = ["SETTLE_TIMEOUT_S", "Upkeep", "radio_dict"]
+__all__ = ["SETTLE_TIMEOUT_S", "Upkeep", "radio_dict", "wanted_power_saving"]
 
 _PHASES: tuple[tuple[type[ModuleEvent], ModulePhase], ...] = (
     (RrcConnected, ModulePhase.CONNECTED),
@@ -64,7 +64,7 @@ class Upkeep:
         self._ledger = ledger
         self._progress = progress
         self._in_flight = in_flight
-        self._wanted = _power_saving(bench.module.power_saving)
+        self._wanted = wanted_power_saving(bench.module.power_saving)
         self.radio = RadioWatch()
         """The module's radio connection."""
         self.faults = FaultWatch()
@@ -134,7 +134,7 @@ class Upkeep:
 
     async def save_power(self, description: PowerSavingDescription) -> None:
         """Ask the network for another power saving, and wait until the module is idle again."""
-        self._wanted = _power_saving(description)
+        self._wanted = wanted_power_saving(description)
         try:
             await self.module.configure_power_saving(self._wanted)
             self.granted = await self.module.power_saving()
@@ -251,7 +251,8 @@ class Upkeep:
         )
 
 
-def _power_saving(saving: PowerSavingDescription) -> PowerSaving:
+def wanted_power_saving(saving: PowerSavingDescription) -> PowerSaving:
+    """What a description asks the network for, as a driver takes it."""
     return PowerSaving(
         psm=saving.psm,
         active_time_s=saving.active_time_s if saving.psm else None,

@@ -35,16 +35,14 @@ from testbed.bench import (
     load_bench,
     validate_bench,
 )
-from testbed.bench.aka import aka_notes
-from testbed.bench.timing import TEST_KEYS_NOTE
 from testbed.campaign import Payloads, load_payloads, run_bench
 from testbed.campaign import Progress as RunProgress
 from testbed.campaign.ledger import ModulePhase
 from testbed.campaign.resuming import (
+    begin_manifest,
     check_resumable,
     interrupted_bench,
     open_interrupted,
-    written_description,
 )
 from testbed.cli.doors import (
     DoorOptions,
@@ -76,7 +74,6 @@ from testbed.results import (
     RunDirectory,
     RunRecord,
     TimeKind,
-    start_manifest,
 )
 from testbed.web.access import Access
 
@@ -318,21 +315,7 @@ def _run(
 ) -> bool:
     """Carry the run out; whether it was interrupted."""
     timing = bench.timing
-    notes = [*payloads.notes, *(one.note for one in bench.matrix if one.note is not None)]
-    if timing.kind is TimeKind.VIRTUAL:
-        notes.append(TEST_KEYS_NOTE)
-    notes += aka_notes(bench.keys, bench.aka, made=bench.makes_subscriber)
-    manifest = start_manifest(
-        directory.name,
-        config=written_description(bench),
-        seed=bench.seed,
-        time_kind=timing.kind,
-        time_scale=timing.scale,
-        notes=tuple(notes),
-    )
-    if resume:
-        manifest = directory.read_manifest().resumed(manifest)
-    directory.write_manifest(manifest)
+    begin_manifest(bench, payloads, directory, resume=resume)
     if bench.campaign is not None:
         plan = payloads.plan
         stderr().print(

@@ -7,31 +7,8 @@ from xml.etree import ElementTree
 from testbed.analysis.limits import LimitsDescription
 from testbed.analysis.verdicts import Judgement, judge
 from testbed.report.junit import junit_xml
+from tests.junit_structure import check
 from tests.testbed.analysis.journals import measurements
-
-# Elements with their required and optional attributes and children, as in the JUnit schema of
-# Jenkins' xUnit plugin (junit-10.xsd), in our own words.
-SCHEMA: dict[str, tuple[set[str], set[str], set[str]]] = {
-    "testsuites": (set(), {"name", "time", "tests", "failures", "errors", "disabled", "skipped"},
-                   {"testsuite"}),
-    "testsuite": ({"name", "tests", "failures", "errors"},
-                  {"skipped", "time", "timestamp", "hostname", "id", "package"},
-                  {"testcase", "properties", "system-out", "system-err"}),
-    "testcase": ({"name", "classname"}, {"time", "status", "assertions"},
-                 {"skipped", "error", "failure", "system-out", "system-err"}),
-    "failure": (set(), {"message", "type"}, set()),
-    "skipped": (set(), {"message", "type"}, set()),
-    "system-out": (set(), set(), set()),
-}  # fmt: skip
-
-
-def check(element: ElementTree.Element) -> None:
-    """The element and all below it are as the schema says."""
-    required, optional, children = SCHEMA[element.tag]
-    assert required <= set(element.attrib) <= required | optional, element.tag
-    for child in element:
-        assert child.tag in children, (element.tag, child.tag)
-        check(child)
 
 
 def judgements(name: str = "esp-tunnel") -> tuple[Judgement, ...]:
