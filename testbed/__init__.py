@@ -11,6 +11,8 @@ On the shelves:
 - ``analysis/``  bytes, latency and energy read from a journal
 - ``metrics/``   the metric catalogue and the Prometheus exporter
 - ``report/``    the terminal table and the HTML report
+- ``web/``       the server behind a run's page and metrics, and who may come in
+- ``live/``      a run while it goes on: its state, page and terminal
 - ``cli/``       one file per command
 
 ``testbed`` imports ``firmware_bridge``, ``esp`` and ``rohc``; none of them imports ``testbed``.

@@ -1,7 +1,7 @@
 """The command line: one file per command, errors printed as one sentence and a next step.
 
-``main`` is the console script. On the shelves: ``run.py``, ``report.py``, ``hse.py``, ``module.py``
-and ``rohc.py`` with their helpers beside them, and ``shared.py`` with what they all use.
+``main`` is the console script. On the shelves: a file per command, such as ``run.py`` or ``hse.py``,
+with its helpers beside it, and ``shared.py`` with what they all use.
 """
 
 from testbed.cli.shared import main

@@ -127,7 +127,16 @@ LIVE_SCRIPT: Final = r"""
   // plotly reads a little HTML in its texts
   const plain = value => value.replace(/[&<>]/g, found =>
     ({"&": "&amp;", "<": "&lt;", ">": "&gt;"})[found]);
-  const folded = value => plain(value).replace(/\+|\//g, "$&<br>");
+  // A name in lines of some length, broken behind its joints.
+  function lines(name) {
+    const found = [""];
+    for (const part of name.split(/(?<=[+/])/)) {
+      if (found[found.length - 1] && (found[found.length - 1] + part).length > 19) found.push("");
+      found[found.length - 1] += part;
+    }
+    return found;
+  }
+  const folded = name => lines(name).map(plain).join("<br>");
 
   function colourOf(name) {
     if (Object.hasOwn(words.colours, name)) return words.colours[name];
@@ -225,12 +234,15 @@ LIVE_SCRIPT: Final = r"""
   function stacked(name, parts, rows, value, title, hover) {
     const used = parts.filter(([part]) => rows.some(row => value(row, part) > 0));
     legend(name, used.map(([, label, background]) => [label, background]));
+    const most = Math.max(1, ...rows.map(row => lines(row.configuration).length));
+    $("plot-" + name).style.height = 70 + rows.length * Math.max(36, 10 + 16 * most) + "px";
     return plot(name, used.map(([part, label, background]) => ({
-      type: "bar", name: label, x: rows.map(row => folded(row.configuration)),
-      y: rows.map(row => value(row, part)), marker: {color: background}, hovertemplate: hover,
-      width: 0.55,
+      type: "bar", orientation: "h", name: label, y: rows.map(row => folded(row.configuration)),
+      x: rows.map(row => value(row, part)), marker: {color: background}, hovertemplate: hover,
+      width: 0.6,
     })), {
-      barmode: "stack", xaxis: {type: "category"}, yaxis: {title, rangemode: "tozero"},
+      barmode: "stack", yaxis: {type: "category", autorange: "reversed"},
+      xaxis: {title, rangemode: "tozero"},
     });
   }
   function draw() {
@@ -249,9 +261,9 @@ LIVE_SCRIPT: Final = r"""
       drawWithin(names),
       stacked("bytes", words.layers, rows,
         (row, layer) => row.uplink_bytes_per_message.by_layer[layer] || 0, "bytes",
-        "%{y:.1f} bytes"),
+        "%{x:.1f} bytes"),
       stacked("energy", words.states, other,
-        (row, state) => means(row)[state + "_j"], "joules", "%{y:.3f} J"),
+        (row, state) => means(row)[state + "_j"], "joules", "%{x:.3f} J"),
     ]);
   }
 

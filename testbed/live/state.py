@@ -43,6 +43,9 @@ MOST_POINTS: Final = 600
 _FRESH_S: Final = 0.5
 """How long one summary serves all who ask, in seconds: what they cost a run is bounded."""
 
+_MOST_LETTERS: Final = 80
+"""So much of what a module says of itself is shown."""
+
 _IDENTITY: Final = ("manufacturer", "model", "firmware")
 
 
@@ -134,7 +137,9 @@ class LiveRun:
     def identified(self, facts: Mapping[str, Any]) -> None:
         """The module has said what it is: anything at all, perhaps."""
         with self._lock:
-            self._module = {name: str(facts[name]) for name in _IDENTITY if facts.get(name)}
+            self._module = {
+                name: str(facts[name])[:_MOST_LETTERS] for name in _IDENTITY if facts.get(name)
+            }
             self._changed()
 
     def ended(self, status: str) -> None:

@@ -115,9 +115,19 @@ def test_who_asks_often_gets_the_same_summary_and_the_last_one_at_once() -> None
 def test_what_a_module_says_is_a_text_and_its_numbers_are_not_shown() -> None:
     live = fed([RunRecord()])
     live.identified(
-        {"manufacturer": "<script>alert(1)</script>", "model": 7, "imei": "***1234", "iccid": "x"}
+        {
+            "manufacturer": "<script>alert(1)</script>",
+            "model": 7,
+            "firmware": "F" * 999,
+            "imei": "***1234",
+            "iccid": "x",
+        }
     )
-    assert live.snapshot()["module"] == {"manufacturer": "<script>alert(1)</script>", "model": "7"}
+    assert live.snapshot()["module"] == {
+        "manufacturer": "<script>alert(1)</script>",
+        "model": "7",
+        "firmware": "F" * 80,
+    }
 
 
 def test_a_radio_report_that_json_lacks_the_words_for_is_left_out() -> None:
