@@ -122,7 +122,7 @@ def visit(browser: Any, url: str, width: int = 1280, dark: bool = False) -> None
 
 def drawn(browser: Any, url: str, width: int = 1280, dark: bool = False) -> None:
     visit(browser, url, width, dark)
-    browser.wait("document.documentElement.dataset.drawn !== undefined")
+    browser.wait("document.documentElement?.dataset.drawn !== undefined")
 
 
 @pytest.mark.parametrize(("width", "dark"), VIEWS, ids=VIEW_NAMES)
@@ -278,7 +278,7 @@ def test_a_browser_gets_in_with_the_token_alone(
         browser.wait("location.search === '?wrong' && document.readyState === 'complete'")
         assert "That was not it" in browser.run("document.body.innerText")
         browser.run(log_in % TOKEN)
-        browser.wait("document.documentElement.dataset.drawn !== undefined")
+        browser.wait("document.documentElement?.dataset.drawn !== undefined")
         assert browser.run("location.pathname + location.search") == "/"
         assert browser.run("document.cookie") == ""
         assert browser.complaints() == []
