@@ -26,7 +26,7 @@ CHANGES_PER_MESSAGE: Final = 20_000
 """So many changes of the draw are held back at most; a message with more is not kept."""
 
 _UNANSWERED: Final = 3
-_CHANGES: Final = 1_000_000
+_CHANGES: Final = 300_000
 """Of all kept messages together; then only the slowest and the unanswered are kept."""
 
 

@@ -180,7 +180,7 @@ def _current(trace: CurrentTrace, zero_s: float, end: float, limit: int) -> list
             "type": "scatter",
             "mode": "lines",
             "yaxis": "y2",
-            "name": name,
+            "name": plain_text(name),
             "meta": f"current: {name}",
             "x": x,
             "y": y,

@@ -278,15 +278,13 @@ class JournalReader:
         """Yield the records as dataclasses; kinds that this version does not know are left out.
 
         Args:
-            plain: called with each record as the file holds it, before it is yielded.
+            plain: called with each record as the file holds it, once it was understood.
 
         Raises:
             JournalError: as when iterating, and for a record with fields that are not its kind's.
 
         """
         for record in self:
-            if plain is not None:
-                plain(record)
             try:
                 typed = record_from_dict(record)
             except RecordError as error:
@@ -295,6 +293,8 @@ class JournalReader:
                     f"{self.path} holds a record that cannot be understood: {error}",
                     hint="the file was changed after the run, or written by another program",
                 ) from error
+            if plain is not None:
+                plain(record)
             if typed is not None:
                 yield typed
 

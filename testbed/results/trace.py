@@ -221,12 +221,16 @@ def _described(path: Path) -> _File:
         version = texts.get("schema_version")
         if version != str(TRACE_SCHEMA_VERSION):
             raise TraceError(path, f"has schema version {version}, not {TRACE_SCHEMA_VERSION}")
+        if texts["kind"] not in ("measured", "modelled"):
+            raise TraceError(path, f"is neither measured nor modelled: {texts['kind']!r}")
         return _File(
             path=path,
             kind=texts["kind"],
             source=texts["source"],
             supply_v=json.loads(texts["supply_v"]),
-            stretches=tuple(sorted((begin, end) for begin, end in json.loads(texts["stretches"]))),
+            stretches=tuple(
+                sorted((float(begin), float(end)) for begin, end in json.loads(texts["stretches"]))
+            ),
         )
     except (OSError, pyarrow.ArrowException, KeyError, TypeError, ValueError) as error:
         raise TraceError(path, f"cannot be read: {error}") from error

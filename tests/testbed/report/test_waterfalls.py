@@ -143,3 +143,13 @@ def test_a_reason_and_a_cell_stand_in_the_label(view: RunView) -> None:
     figure = waterfalls.waterfall_figure([dataclasses.replace(message, record=record)], labels)
     assert figure is not None
     assert figure.variants[0].label.endswith(" s, ECL 1")
+
+
+def test_what_a_trace_says_is_no_markup(sample: ModuleType, tmp_path: Path) -> None:
+    message = next(m for m in traced(sample, tmp_path / "run").staged if m.current is not None)
+    assert message.current is not None
+    parts = tuple("<a href='x'>" for _ in message.current.part)
+    evil = dataclasses.replace(message.current, part=parts)
+    figure = waterfalls.waterfall_figure([dataclasses.replace(message, current=evil)], {})
+    assert figure is not None
+    assert figure.variants[0].data[1]["name"] == "&lt;a href='x'&gt;"

@@ -299,6 +299,29 @@ def test_a_reader_can_be_gone_through_twice(path: Path) -> None:
     assert list(reader) == list(reader)
 
 
+def test_a_line_that_was_passed_can_be_read_again_by_where_it_begins(path: Path) -> None:
+    reader = JournalReader(written(path, end=True))
+    places = [(reader.line_begins, record) for record in reader]
+    assert places[0][0] == 0
+    for begins, record in reversed(places):
+        assert reader.at(begins) == record
+    with pytest.raises(JournalCorrupt, match="no record begins at octet 1"):
+        reader.at(1)
+
+
+def test_who_reads_along_gets_each_line_once_it_was_understood(path: Path) -> None:
+    seen: list[dict[str, Any]] = []
+    reader = JournalReader(written(path, end=True))
+    kinds = [record.kind for record in reader.typed(seen.append)]
+    assert [line["kind"] for line in seen] == kinds
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines, '{"kind":"message"}']) + "\n")
+    seen.clear()
+    with pytest.raises(JournalCorrupt):
+        list(reader.typed(seen.append))
+    assert len(seen) == len(lines)
+
+
 def test_resuming_cuts_off_the_torn_record_and_goes_on(path: Path) -> None:
     path.write_bytes(written(path).read_bytes()[:-9])
     with JournalWriter.resume(path) as journal:

@@ -97,6 +97,10 @@ def test_another_file_in_the_folder_is_named(tmp_path: Path) -> None:
     parquet.write_table(table, folder / "x.parquet")
     with pytest.raises(TraceError, match="schema version 9"):
         CurrentTraces.open(tmp_path)
+    table = table.replace_schema_metadata({"schema_version": "1", "kind": "<b>", "source": ""})
+    parquet.write_table(table, folder / "x.parquet")
+    with pytest.raises(TraceError, match="neither measured nor modelled"):
+        CurrentTraces.open(tmp_path)
     (folder / "x.parquet").unlink()
     (folder / "x.parquet").symlink_to("/etc/passwd")
     assert not CurrentTraces.open(tmp_path)  # what a link points to is not the run's
