@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from testbed.analysis.distributions import normal_two_sided, ranks
 
-__all__ = ["MIN_CLUSTERS", "Dependence", "dependence", "notes", "stretches"]
+__all__ = ["MIN_CLUSTERS", "Dependence", "dependence", "notes", "stretches", "visits_or_stretches"]
 
 MIN_CLUSTERS: Final = 10
-"""Fewer clusters than this give no verdict: their spread is known too badly."""
+"""Fewer clusters than this never stop a campaign, tell of no drift, and are no pairs."""
 
 _TIMES: Final = 4
 """Stretches are this many correlation times long."""
@@ -92,6 +92,35 @@ def stretches(ordered: NDArray[np.float64]) -> NDArray[np.int64]:
         ordered: in the order of time, infinite where no answer came.
     """
     return np.arange(len(ordered)) // dependence(ordered).stretch
+
+
+def visits_or_stretches(
+    ordered: NDArray[np.float64], blocks: NDArray[np.int64], submitted_at_s: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """The same for an arm that was sent in randomised blocks, whose visits are apart in time.
+
+    Neighbours in an arm's list are neighbours in time within a visit only: between two visits other
+    cells had theirs. Where three of four pauses last longer than a stretch does, each visit is a
+    cluster. The few values of a short campaign look dependent by chance now and then (4 of 100
+    arms of 36 independent values); their visits would else be thrown together by sixes.
+
+    Args:
+        ordered: in the order of time, infinite where no answer came.
+        blocks: the number of each message's block.
+        submitted_at_s: when each was submitted.
+    """
+    stretch = dependence(ordered).stretch
+    begins = np.flatnonzero(np.diff(blocks))
+    apart = np.diff(submitted_at_s)
+    within = np.delete(apart, begins)
+    if (
+        len(begins)
+        and len(within)
+        and len(blocks) / (len(begins) + 1) < stretch
+        and float(np.quantile(apart[begins], 0.25)) >= stretch * float(np.median(within))
+    ):
+        return blocks
+    return np.arange(len(ordered)) // stretch
 
 
 def notes(ordered: NDArray[np.float64], what: str) -> Iterator[str]:

@@ -15,7 +15,8 @@ Values may be censored, tied, and dependent on each other; what that means is to
   and U. Munzel, Biometrical J. 42 (2000); N. A. Obuchowski, Biometrics 53 (1997)), a cluster being
   a stretch long against the autocorrelation (`testbed.analysis.series`).
 - Against a plain bound, a quantile's test counts the messages beyond it and a mean's is Student's,
-  both with the variance that clusters have.
+  both with the variance that clusters have. Where clusters are few, it is Student's for both, with
+  the width of the interval (`interval_test`).
 """
 
 from __future__ import annotations
@@ -37,10 +38,13 @@ from testbed.analysis.distributions import (
 from testbed.analysis.latency import quantile_rank
 from testbed.analysis.measures import Statistic
 from testbed.analysis.statistics import (
+    FEW_CLUSTERS,
+    Estimate,
     Sample,
     effective_size,
     mean_variance,
     merge_clusters,
+    reach,
 )
 
 __all__ = [
@@ -49,6 +53,7 @@ __all__ = [
     "compare_in_blocks",
     "exceedance",
     "holm",
+    "interval_test",
     "mean_test",
     "share_test",
 ]
@@ -199,6 +204,31 @@ def mean_test(sample: Sample, bound: float) -> Test:
         return Test(p=0.0, z=math.copysign(math.inf, surplus))
     z = surplus / math.sqrt(variance)
     return Test(p=student_two_sided(z, count - 1), z=z)
+
+
+def interval_test(figure: Estimate, bound: float) -> Test:
+    """Whether a figure differs from a bound, by how wide its interval is on the bound's side.
+
+    Student's test where the interval is Student's, of few clusters; else the normal one.
+
+    Args:
+        figure: with its interval; of logarithms where all of it, and the bound, lie above 0.
+        bound: in the figure's unit.
+    """
+    value, end = figure.value, figure.high if figure.value < bound else figure.low
+    if not math.isfinite(end):
+        return Test(p=1.0, z=0.0)
+    if figure.clusters < FEW_CLUSTERS and min(value, end, bound) > 0:
+        surplus, half = math.log(value / bound), abs(math.log(end / value))
+    else:
+        surplus, half = value - bound, abs(end - value)
+    if surplus == 0:
+        return Test(p=1.0, z=0.0)
+    if half == 0:
+        return Test(p=0.0, z=math.copysign(math.inf, surplus))
+    z = surplus / half * reach(figure.clusters)
+    few = 1 < figure.clusters < FEW_CLUSTERS
+    return Test(p=student_two_sided(z, figure.clusters - 1) if few else normal_two_sided(z), z=z)
 
 
 def exceedance(sample: Sample, bound: float, share: float) -> Test:

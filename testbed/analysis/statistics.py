@@ -16,8 +16,10 @@ a campaign, or stretches long against the autocorrelation (`testbed.analysis.ser
 Intervals are bootstrap percentile intervals over clusters (A. C. Davison and D. V. Hinkley,
 "Bootstrap methods and their application", 1997, section 3.8), expanded for few clusters as
 T. C. Hesterberg, "What teachers should know about the bootstrap", Am. Stat. 69 (2015), has it. BCa
-corrects a median by its jackknife, which is not consistent for medians, and costs n times n. Tests
-are in `testbed.analysis.significance`.
+corrects a median by its jackknife, which is not consistent for medians, and costs n times n. Of
+fewer than `FEW_CLUSTERS` clusters the resamples say how wide the figure spreads but not how far:
+no resample reaches beyond what was seen. There the interval is at least Student's, with the
+standard error that resamples have (`_few`). Tests are in `testbed.analysis.significance`.
 
 Everything is deterministic: resamples come from one fixed seed.
 """
@@ -33,12 +35,17 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.analysis.distributions import normal_cdf, normal_isf, student_ppf
+from testbed.analysis.distributions import (
+    normal_cdf,
+    normal_isf,
+    student_ppf,
+)
 from testbed.analysis.latency import quantile_rank
 from testbed.analysis.measures import Statistic
 
 __all__ = [
     "CONFIDENCE",
+    "FEW_CLUSTERS",
     "RESAMPLES",
     "Estimate",
     "Pair",
@@ -48,6 +55,7 @@ __all__ = [
     "mean_variance",
     "merge_clusters",
     "pair",
+    "reach",
     "share_of",
     "share_ratio",
     "wilson",
@@ -62,6 +70,9 @@ CONFIDENCE: Final = 0.95
 
 RESAMPLES: Final = 2000
 """Bootstrap resamples per interval."""
+
+FEW_CLUSTERS: Final = 10
+"""Of fewer clusters an interval is at least Student's: their spread is known badly."""
 
 MAX_CLUSTERS: Final = 400
 """More clusters than this are merged with their neighbours: it changes no interval that anybody
@@ -232,8 +243,26 @@ def _quantile_replicates(values: Floats, codes: Ints, weights: Floats, share: fl
     return found
 
 
-def _interval(replicates: Floats, clusters: int) -> tuple[float, float]:
-    """Ends of the expanded percentile interval; a resample without a value bounds neither."""
+def reach(clusters: int) -> float:
+    """How many standard errors an interval reaches to either side.
+
+    Args:
+        clusters: that the figure rests on: Student's distribution where they are few.
+    """
+    tail = (1 - CONFIDENCE) / 2
+    if 1 < clusters < FEW_CLUSTERS:
+        return -student_ppf(tail, clusters - 1)
+    return normal_isf(tail)
+
+
+def _interval(replicates: Floats, clusters: int, point: float) -> tuple[float, float]:
+    """Ends of the expanded percentile interval, of few clusters at least of Student's.
+
+    Args:
+        replicates: a resample without a value, NaN, bounds neither end.
+        clusters: that were redrawn.
+        point: the figure itself.
+    """
     tail = (1 - CONFIDENCE) / 2
     if clusters > 1:
         quantile = student_ppf(tail, clusters - 1)
@@ -241,7 +270,28 @@ def _interval(replicates: Floats, clusters: int) -> tuple[float, float]:
     low = np.sort(np.where(np.isnan(replicates), -np.inf, replicates))
     high = np.sort(np.where(np.isnan(replicates), np.inf, replicates))
     rank = math.floor(tail * len(replicates))
-    return float(low[rank]), float(high[len(replicates) - 1 - rank])
+    ends = float(low[rank]), float(high[len(replicates) - 1 - rank])
+    if clusters >= FEW_CLUSTERS:
+        return ends
+    least, most = _few(replicates, clusters, point)
+    return min(ends[0], least), max(ends[1], most)
+
+
+def _few(replicates: Floats, clusters: int, point: float) -> tuple[float, float]:
+    """Ends of Student's interval, its standard error that of the resamples.
+
+    Of figures above 0 it is that of their logarithms: latencies, energies and ratios spread further
+    upwards than down. Resamples are narrower than the figure by the root of (clusters - 1) /
+    clusters.
+    """
+    if clusters < 2 or not (np.isfinite(replicates).all() and math.isfinite(point)):
+        return -math.inf, math.inf
+    positive = point > 0 and float(replicates.min()) > 0
+    spread = np.log(replicates) if positive else replicates
+    half = reach(clusters) * float(spread.std()) * math.sqrt(clusters / (clusters - 1))
+    if positive:
+        return point * math.exp(-half), point * math.exp(min(half, 700.0))
+    return point - half, point + half
 
 
 def estimate(sample: Sample, statistic: Statistic) -> Estimate:
@@ -269,8 +319,8 @@ def _estimate(sample: Sample, statistic: Statistic, replicates: Floats, clusters
     if statistic.is_share:
         low, high = wilson(value, effective_size(sample.values, sample.clusters))
     else:
-        low, high = _interval(replicates, clusters)
-    if math.isinf(low):  # all of the interval lies among censored values
+        low, high = _interval(replicates, clusters, value)
+    if low == math.inf:  # all of the interval lies among censored values
         low = value
     return Estimate(
         value=value,
@@ -334,8 +384,9 @@ def pair(first: Sample, second: Sample, statistic: Statistic, *, paired: bool) -
         differences = other - one
     below, above = figures
     point = above.value / below.value if below.value else math.inf if above.value else 1.0
-    low, high = _interval(ratios, min(counts))
-    smallest, largest = _interval(differences, min(counts))
+    low, high = _interval(ratios, min(counts), point)
+    change = above.value - below.value
+    smallest, largest = _interval(differences, min(counts), change)
     rest: dict[str, Any] = {
         "n": len(first) + len(second),
         "clusters": min(counts),
@@ -351,7 +402,7 @@ def pair(first: Sample, second: Sample, statistic: Statistic, *, paired: bool) -
             **rest,
         ),
         difference=Estimate(
-            value=above.value - below.value,
+            value=change,
             low=-math.inf if below.censored else smallest,
             high=math.inf if above.censored else largest,
             **rest,
@@ -417,16 +468,20 @@ def mean_variance(scores: Floats, clusters: Ints) -> tuple[float, int]:
 def effective_size(indicator: Floats, clusters: Ints) -> float:
     """How many independent messages tell as much about a share as these.
 
+    Of few clusters it is less by the square of what Student's quantile is above the normal one
+    (E. L. Korn and B. I. Graubard, Surv. Methodol. 24 (1998)).
+
     Args:
         indicator: 0 or 1 per message.
         clusters: which of them may depend on each other.
     """
     n = len(indicator)
     share = float(indicator.mean())
-    variance, _ = mean_variance(indicator, clusters)
+    variance, count = mean_variance(indicator, clusters)
     if not 0 < share < 1 or not math.isfinite(variance) or variance <= 0:
         return float(n)  # nothing varies that could tell of dependence
-    return min(float(n), share * (1 - share) / variance * n / (n - 1))
+    narrower = (reach(FEW_CLUSTERS) / reach(count)) ** 2  # 1, unless clusters are few
+    return min(float(n), share * (1 - share) / variance * n / (n - 1)) * narrower
 
 
 def wilson(share: float, n: float) -> tuple[float, float]:

@@ -13,6 +13,10 @@ inconclusive  none of these; the number of messages that would decide is given
 Of a plain bound (``max``, ``min``) the reference is the bound itself: fail as above, warn where the
 interval lies past it and p does not reach .01. What was not shown is never a pass, and nobody may
 repeat a campaign until it is green: when to stop depends on precision alone (`precise_enough`).
+
+Of few independent stretches (`FEW_CLUSTERS`) intervals and tests are Student's, and so are wide. A
+figure far from its bound is judged all the same; then a pass, too, needs p < .01. Of fewer than
+`LEAST_CLUSTERS` nothing is judged.
 """
 
 from __future__ import annotations
@@ -25,18 +29,18 @@ from typing import Final
 
 from testbed.analysis import significance, statistics
 from testbed.analysis.contrast import Contrast, contrast, mixed_sources
-from testbed.analysis.distributions import normal_two_sided
 from testbed.analysis.limits import Limit, LimitKind, show
 from testbed.analysis.measurements import Arm, Measurements
 from testbed.analysis.measures import SHARE, Better, Measure, Statistic
 from testbed.analysis.samples import sample
 from testbed.analysis.series import MIN_CLUSTERS
 from testbed.analysis.significance import Test
-from testbed.analysis.statistics import Estimate, Sample
+from testbed.analysis.statistics import FEW_CLUSTERS, Estimate, Sample, reach
 from testbed.errors import ExitCode
 
 __all__ = [
     "ALPHA",
+    "LEAST_CLUSTERS",
     "Grade",
     "Judgement",
     "exit_code",
@@ -51,6 +55,9 @@ __all__ = [
 
 ALPHA: Final = 0.01
 """A difference is one when p is below, over all limits together."""
+
+LEAST_CLUSTERS: Final = 4
+"""Fewer independent stretches than this give no verdict: of their spread nothing is known."""
 
 _POWER_Z: Final = 0.8416  # of 80 %
 _Z: Final = 1.9600
@@ -132,8 +139,9 @@ def _rounded(p: float | None) -> float | None:
 def needed_messages(n: int, effect: Estimate, limit: float, floor: float) -> int | None:
     """How many messages per configuration would decide, roughly.
 
-    The interval narrows with the root of the number. What is asked is that, if the figure stays
-    where it is, it misses the limit in four of five campaigns of that size.
+    The interval narrows with the root of the number; what counts is its end on the limit's side.
+    What is asked is that, if the figure stays where it is, it misses the limit in four of five
+    campaigns of that size.
 
     Args:
         n: messages per configuration now.
@@ -144,11 +152,11 @@ def needed_messages(n: int, effect: Estimate, limit: float, floor: float) -> int
     Returns:
         Two significant digits; None where the interval has no end.
     """
-    half = effect.half_width
+    half = effect.high - effect.value if effect.value <= limit else effect.value - effect.low
     if not math.isfinite(half) or half <= 0:
         return None
     distance = max(abs(effect.value - limit), floor)
-    needed = n * ((half / _Z) * (_Z + _POWER_Z) / distance) ** 2
+    needed = n * ((half / reach(effect.clusters)) * (_Z + _POWER_Z) / distance) ** 2
     needed = max(needed, n + 1.0)
     step = 10 ** max(math.floor(math.log10(needed)) - 1, 0)
     return int(math.ceil(needed / step) * step)
@@ -172,7 +180,7 @@ def grade_regression(worse: Estimate, test: Test, p_adjusted: float, allowed: fl
         p_adjusted: its p after Holm.
         allowed: by what share it may be worse, 0.05 for 5 %.
     """
-    if worse.clusters < MIN_CLUSTERS:
+    if worse.clusters < LEAST_CLUSTERS:
         return Grade.INCONCLUSIVE
     limit = 1 + allowed
     differs = p_adjusted < ALPHA and test.z > 0
@@ -191,15 +199,17 @@ def grade_bound(figure: Estimate, p_adjusted: float, limit: Limit) -> Grade:
         p_adjusted: whether it differs from the bound at all, after Holm.
         limit: a max or a min.
     """
-    if figure.clusters < MIN_CLUSTERS:
+    if figure.clusters < LEAST_CLUSTERS:
         return Grade.INCONCLUSIVE
+    shown = p_adjusted < ALPHA
     if limit.kind is LimitKind.MAX:
         past, within = figure.low > limit.bound, figure.high <= limit.bound
     else:
         past, within = figure.high < limit.bound, figure.low >= limit.bound
     if past:
-        return Grade.FAIL if p_adjusted < ALPHA else Grade.WARN
-    return Grade.PASS if within else Grade.INCONCLUSIVE
+        return Grade.FAIL if shown else Grade.WARN
+    few = figure.clusters < FEW_CLUSTERS
+    return Grade.PASS if within and (shown or not few) else Grade.INCONCLUSIVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,7 +339,7 @@ def _against(run: Measurements, arm: Arm, limit: Limit) -> _Case:
     change = found.change
     assert change is not None
     saved = replace(change, value=-change.value, low=-change.high, high=-change.low)
-    return replace(case, effect=saved, test=_normal(saved, limit.bound))
+    return replace(case, effect=saved, test=significance.interval_test(saved, limit.bound))
 
 
 def _regression(run: Measurements, arm: Arm, limit: Limit, reference: _Reference | None) -> _Case:
@@ -378,14 +388,20 @@ def _held(case: _Case, values: Sample, timeout_s: float | None) -> _Case:
         )
     figure = statistics.estimate(values, limit.measure.statistic)
     return replace(
-        case, value=figure, effect=figure, test=_bound_test(values, limit), problem=problem
+        case,
+        value=figure,
+        effect=figure,
+        test=_bound_test(values, figure, limit),
+        problem=problem,
     )
 
 
-def _bound_test(values: Sample, limit: Limit) -> Test:
+def _bound_test(values: Sample, figure: Estimate, limit: Limit) -> Test:
     statistic = limit.measure.statistic
     if statistic is SHARE:
         return significance.share_test(values.values, values.clusters, limit.bound)
+    if figure.clusters < FEW_CLUSTERS:
+        return significance.interval_test(figure, limit.bound)
     if statistic.share is not None:
         return significance.exceedance(values, limit.bound, statistic.share)
     return significance.mean_test(values, limit.bound)
@@ -396,18 +412,6 @@ def _turned(test: Test | None, measure: Measure) -> Test | None:
     if test is None or measure.better is Better.LOWER:
         return test
     return replace(test, z=-test.z)
-
-
-def _normal(effect: Estimate, bound: float) -> Test:
-    """Whether a difference differs from a bound, by the width of its interval."""
-    surplus = effect.value - bound
-    error = effect.half_width / _Z
-    if not math.isfinite(error):
-        return Test(p=1.0, z=0.0)
-    if error == 0:
-        return Test(p=1.0 if surplus == 0 else 0.0, z=0.0)
-    z = surplus / error
-    return Test(p=normal_two_sided(z), z=z)
 
 
 def _judged(case: _Case, p_adjusted: float | None) -> Judgement:
@@ -434,8 +438,8 @@ def _judged(case: _Case, p_adjusted: float | None) -> Judgement:
         scaled, bound, floor = effect, limit.bound, max(abs(limit.bound) * 0.01, 1e-12)
     needed = None
     if grade is Grade.INCONCLUSIVE:
-        if effect.clusters < MIN_CLUSTERS:
-            needed = math.ceil(case.n * MIN_CLUSTERS / effect.clusters)
+        if effect.clusters < LEAST_CLUSTERS:
+            needed = math.ceil(case.n * LEAST_CLUSTERS / effect.clusters)
         elif limit.measure.statistic is SHARE:
             needed = _needed_for_share(case)
         else:
@@ -461,8 +465,10 @@ def _reason(grade: Grade, case: _Case, p_adjusted: float, needed: int | None) ->
         said = f"saves {said}"
     if grade is not Grade.INCONCLUSIVE:
         return said
-    if effect.clusters < MIN_CLUSTERS:
+    if effect.clusters < LEAST_CLUSTERS:
         said = f"too few independent stretches ({effect.clusters}) to judge: {said}"
+    elif effect.clusters < FEW_CLUSTERS:
+        said = f"of {effect.clusters} independent stretches {said}"
     more = f"need about n = {needed}" if needed is not None else "need more messages"
     return f"{said}; inconclusive at n = {case.n}, {more}"
 

@@ -28,6 +28,34 @@ def test_stretches_are_long_against_the_memory() -> None:
     assert short.max() > 300 > long.max()
 
 
+def visits(pause: float, *, blocks: int = 12, visit: int = 3) -> tuple[np.ndarray, ...]:
+    """Values alike within visits, the numbers of blocks, and times with a pause between visits."""
+    rng = np.random.default_rng(2)
+    number = np.repeat(np.arange(blocks), visit)
+    values = np.repeat(rng.normal(0, 1, blocks), visit) + rng.normal(0, 0.1, blocks * visit)
+    return values, number, np.arange(blocks * visit) * 60.0 + number * pause
+
+
+def test_visits_that_are_far_apart_are_clusters_and_others_are_not() -> None:
+    apart, near = visits(33 * 60.0), visits(0.0)
+    assert series.dependence(apart[0]).stretch > 3
+    assert len(np.unique(series.visits_or_stretches(*apart))) == 12
+    np.testing.assert_array_equal(series.visits_or_stretches(*near), series.stretches(near[0]))
+
+
+def test_a_memory_longer_than_the_pauses_between_visits_keeps_its_stretches() -> None:
+    values, number, times = visits(10 * 60.0, blocks=60)
+    slow = autocorrelated(3, 60, 0.95)[number] + values / 100
+    found = series.visits_or_stretches(slow, number, times)
+    np.testing.assert_array_equal(found, series.stretches(slow))
+
+
+def test_messages_that_pass_for_independent_stay_their_own_clusters() -> None:
+    _, number, times = visits(33 * 60.0)
+    plain = np.random.default_rng(1).normal(0, 1, 36)
+    assert len(np.unique(series.visits_or_stretches(plain, number, times))) == 36
+
+
 def test_alternating_values_are_not_taken_for_more_than_they_are() -> None:
     assert series.dependence(np.tile([1.0, 2.0], 100)).time == 1.0
 

@@ -205,3 +205,22 @@ def test_dependent_losses_are_worth_fewer_messages() -> None:
     assert statistics.effective_size(bursts, clusters) < 60
     assert statistics.effective_size(scattered, np.arange(400)) > 390
     assert statistics.effective_size(np.ones(400), clusters) == 400
+
+
+def test_the_interval_of_few_clusters_covers_where_resamples_alone_would_not() -> None:
+    missed = {"ours": 0, "resamples": 0}
+    for seed in range(300):
+        rng = np.random.default_rng((seed, 11))
+        levels = np.repeat(rng.normal(0, 0.3, 4), 6)
+        values = np.exp(levels + rng.normal(0, 0.1, 24))
+        found = statistics.estimate(Sample.of(values, clusters=np.arange(24) // 6), MEDIAN)
+        missed["ours"] += not found.low <= 1.0 <= found.high
+        middles = [float(np.median(part)) for part in values.reshape(4, 6)]
+        missed["resamples"] += not min(middles) <= 1.0 <= max(middles)  # no resample lies beyond
+    assert missed["ours"] <= 0.06 * 300 < missed["resamples"], missed
+
+
+def test_a_few_dependent_messages_tell_less_of_a_share_than_as_many_clusters() -> None:
+    answered = np.repeat([1.0, 1.0, 0.0, 1.0, 1.0], 8)
+    clusters = np.arange(40) // 8
+    assert statistics.effective_size(answered, clusters) < 5

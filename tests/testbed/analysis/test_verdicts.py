@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,10 @@ from hypothesis import strategies as st
 
 from benchmarks import aa
 from testbed.analysis.limits import Limit, LimitsDescription
-from testbed.analysis.measurements import Measurements
+from testbed.analysis.measurements import UNKNOWN, Measurements
 from testbed.analysis.measures import MEDIAN
-from testbed.analysis.significance import Test
+from testbed.analysis.series import stretches
+from testbed.analysis.significance import Test, interval_test
 from testbed.analysis.statistics import Estimate, Sample, estimate
 from testbed.analysis.verdicts import (
     Grade,
@@ -83,9 +85,59 @@ def test_the_grades_of_a_bound_of_12(
 
 
 def test_too_few_clusters_give_no_verdict() -> None:
-    few = interval(1.5, 1.4, 1.6, clusters=9)
+    few = interval(1.5, 1.4, 1.6, clusters=3)
     assert grade_regression(few, Test(p=1e-9, z=9.0), 1e-9, 0.05) is Grade.INCONCLUSIVE
     assert grade_bound(few, 0.0, limit("latency_p95", max="1 s")) is Grade.INCONCLUSIVE
+
+
+def short_arm(level_s: float, *, visit: int = 6, visits: int = 6, sigma: float = 0.3) -> Sample:
+    """Few stretches, all messages of each alike."""
+    rng = np.random.default_rng(5)
+    levels = np.repeat(rng.normal(0, sigma, visits), visit)
+    values = level_s * np.exp(levels + rng.normal(0, 0.05, visit * visits))
+    return Sample.of(values, clusters=np.arange(visit * visits) // visit)
+
+
+@pytest.mark.parametrize(
+    ("level_s", "grade"),
+    [
+        (1.0, Grade.PASS),  # a twelfth of the limit
+        (5.0, Grade.PASS),
+        (8.5, Grade.INCONCLUSIVE),
+        (12.0, Grade.INCONCLUSIVE),
+        (18.0, Grade.WARN),
+        (60.0, Grade.FAIL),
+    ],
+)
+def test_few_stretches_are_judged_where_even_students_interval_is_clear(
+    level_s: float, grade: Grade
+) -> None:
+    figure = estimate(short_arm(level_s), MEDIAN)
+    assert figure.clusters == 6
+    one = limit("latency_median", max="12 s")
+    assert grade_bound(figure, interval_test(figure, one.bound).p, one) is grade
+
+
+def test_a_short_campaign_far_below_its_limit_passes_though_its_messages_look_dependent() -> None:
+    # Of 36 independent values 4 in 100 look dependent; these are some that do.
+    chosen = []
+    for seed in range(200):
+        latencies = np.random.default_rng(seed).lognormal(0.05, 0.15, 36)
+        if 4 <= len(set(stretches(latencies).tolist())) < 10:
+            chosen.append(latencies)
+    assert len(chosen) >= 4
+    for latencies in chosen:
+        arm = replace(
+            measurements(messages=36).arms[0],
+            latency_s=latencies,
+            block=np.full(36, UNKNOWN),  # not in blocks: there are few stretches, and no visits
+        )
+        run = replace(measurements(messages=36), arms=(arm,), missing=())
+        found = only(run, limit("latency_median", max="12 s"))
+        assert found.value is not None and found.value.clusters < 10
+        assert found.grade is Grade.PASS, found.reason
+        close = only(run, limit("latency_median", max="1.1 s"))
+        assert close.grade is Grade.INCONCLUSIVE, close.reason
 
 
 @given(st.floats(0.5, 2), st.floats(0, 0.5), st.floats(0, 0.5), st.floats(0, 1))
