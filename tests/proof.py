@@ -83,6 +83,11 @@ PROOFS = {
         ("tests/testbed/cli/test_hse_killed.py",),
         {"TESTBED_PROOF_SCALE": "25"},
     ),
+    "hse-walks": Proof(
+        "random lives of an HSE, its disk and its UEs against a model, killed at any operation",
+        ("tests/testbed/hse/test_random_lives.py", "-k", "no_walk"),
+        {"TESTBED_PROOF_SCALE": "30"},
+    ),
     "aka-attacker": Proof(
         "10,000 attacks on each message and field of the exchange with AKA, under 30 % loss",
         ("tests/esp/keying/test_aka_attacker.py",),

@@ -4,6 +4,7 @@ What a message meets, and what the caller does with it::
 
     message          what is known                    handle() gives
     challenge        RAND and AUTN are new            Challenge: ask the USIM, then answer()
+                     the USIM is being asked them     UnexpectedMessage: it answers once
                      the USIM has answered them       Reply: the confirm for this challenge
                      more than 4 were asked           UnexpectedMessage
     acknowledgement  MAC verifies                     Session: done
@@ -110,6 +111,7 @@ class AkaInitiator:
     __slots__ = (
         "_acknowledgement",
         "_answers",
+        "_asking",
         "_confirmed",
         "_confirms",
         "_hierarchy",
@@ -156,7 +158,8 @@ class AkaInitiator:
         )
         self._request_data = self._request.encode()
         self._hierarchy = hierarchy or Hierarchy()
-        self._answers: dict[bytes, AkaAnswer | None] = {}  # by RAND and AUTN; None while asked
+        self._answers: dict[bytes, AkaAnswer | None] = {}  # by RAND and AUTN; None without one
+        self._asking: set[bytes] = set()  # what the USIM has before it now, likewise
         self._confirms: dict[bytes, bytes] = {}  # by challenge, oldest first
         self._confirmed: list[tuple[AkaProof, bytes]] = []  # each with its confirm
         self._last: AkaConfirm | None = None
@@ -229,6 +232,7 @@ class AkaInitiator:
         challenge may be answered later.
         """
         message = challenge.message
+        self._asking.discard(message.rand + message.autn)
         if answer is None:
             self.failure = Reason.USIM_UNAVAILABLE
             hint = AkaConfirm(hse_spi=message.hse_spi, result=Result.USIM_UNAVAILABLE)
@@ -263,9 +267,12 @@ class AkaInitiator:
         answer = self._answers.get(asked)
         if answer is not None:
             return Reply(data=self._confirm(message, answer))
+        if asked in self._asking:
+            raise UnexpectedMessage("the USIM is being asked this")
         if asked not in self._answers and len(self._answers) >= MAXIMUM_CHALLENGES:
             raise UnexpectedMessage("the USIM was asked often enough")
         self._answers[asked] = None
+        self._asking.add(asked)
         return Challenge(rand=message.rand, autn=message.autn, message=message)
 
     def _confirm(self, message: AkaChallenge, answer: AkaAnswer) -> bytes:

@@ -62,7 +62,7 @@ class LiveDoor:
                 web.get("/", self._page),
                 web.get("/api/run", self._data),
                 web.get(LOGIN_PATH, self._login),
-                metrics_route(*collectors),
+                metrics_route(*collectors, *(() if last is None else (last,))),
                 self._file("live.css", "text/css", style),
                 self._file("plotly.css", "text/css", PLOTLY_STYLE.encode()),
                 self._file("live.js", "text/javascript", script),

@@ -43,6 +43,12 @@ MOST_POINTS: Final = 600
 _FRESH_S: Final = 0.5
 """How long one summary serves all who ask, in seconds: what they cost a run is bounded."""
 
+_REST: Final = 20.0
+"""And so many times as long as it took to make: a twentieth of the time at most."""
+
+_MOST_WAITING: Final = 1000
+"""So much is handed over before it is taken in although nobody looks."""
+
 _MOST_LETTERS: Final = 80
 """So much of what a module says of itself is shown."""
 
@@ -79,6 +85,15 @@ class _Points:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A snapshot that was made."""
+
+    version: int
+    fresh_until: float
+    snapshot: dict[str, Any]
+
+
 class LiveRun:
     """A run as it stands, fed by the thread it runs in and asked by others.
 
@@ -109,83 +124,103 @@ class LiveRun:
         self._faults: deque[dict[str, Any]] = deque(maxlen=LAST_FAULTS)
         self._last: deque[dict[str, Any]] = deque(maxlen=LAST_MESSAGES)
         self._points: dict[str, _Points] = {}
-        self._heard_at = clock()
-        self._made: tuple[int, float, dict[str, Any]] | None = None
+        self._waiting: deque[tuple[Callable[[Any], None], Any]] = deque()
+        self._made: _Made | None = None
 
     @property
     def status(self) -> str:
         """``running``, or how the run ended: ``complete``, ``interrupted``, ``killed``..."""
-        return self._status
-
-    @property
-    def version(self) -> int:
-        """Rises with each change."""
-        return self._version
+        with self._lock:
+            self._catch_up()
+            return self._status
 
     def phase(self, text: str) -> None:
         """Something that takes a while begins; see `testbed.campaign.ledger.Progress`."""
-        with self._lock:
-            self._doing = text
-            self._changed()
+        self._later(self._take_phase, text)
 
     def module(self, phase: str) -> None:
         """The module does something else from now on."""
-        with self._lock:
-            self._phase = str(phase)
-            self._changed()
+        self._later(self._take_module, phase)
 
     def identified(self, facts: Mapping[str, Any]) -> None:
         """The module has said what it is: anything at all, perhaps."""
-        with self._lock:
-            self._module = {
-                name: str(facts[name])[:_MOST_LETTERS] for name in _IDENTITY if facts.get(name)
-            }
-            self._changed()
+        self._later(self._take_identity, facts)
 
     def ended(self, status: str) -> None:
         """The run is over, whatever the journal says; the first such word counts."""
-        with self._lock:
-            if self._status == "running":
-                self._status = status
-                self._changed()
+        self._later(self._take_end, status)
 
     def record(self, record: Record) -> None:
         """A record was written to the journal."""
-        with self._lock:
-            self._reading.add(record)
-            match record:
-                case MessageRecord():
-                    self._message(record)
-                case KeepaliveRecord():
-                    self._passed(record.submitted_at_s)
-                case FaultRecord():
-                    self._fault_count += 1
-                    self._faults.append(record.to_dict())
-                    self._passed(record.noticed_at_s + (record.recovered_s or 0.0))
-                case RunRecord():
-                    self._run = record
-                    self._planned = self._planned or record.messages * len(
-                        record.cells or record.configurations
-                    )
-                case ResumedRecord():
-                    self._status = "running"
-                case EndRecord():
-                    self._status = record.status.value
-            self._changed()
+        self._later(self._take_record, record)
 
     def snapshot(self) -> dict[str, Any]:
-        """The run as it stands; whoever asks again soon gets the same, but for its age."""
+        """The run as it stands; whoever asks again soon gets the same."""
         with self._lock:
-            now = self._clock()
-            made = self._made
-            ended = self._status != "running"
-            if made is None or (made[0] != self._version and (ended or now - made[1] >= _FRESH_S)):
-                made = self._made = (self._version, now, self._snapshot())
-            return made[2] | {"age_s": round(now - self._heard_at, 1)}
+            self._catch_up()
+            made, now = self._made, self._clock()
+            over = self._status != "running"
+            if made is not None and (
+                made.version == self._version or (not over and now < made.fresh_until)
+            ):
+                return made.snapshot
+            began = time.perf_counter()
+            snapshot = self._snapshot()
+            rest = max(_FRESH_S, _REST * (time.perf_counter() - began))
+            self._made = _Made(self._version, now + rest, snapshot)
+            return snapshot
 
-    def _changed(self) -> None:
-        self._version += 1
-        self._heard_at = self._clock()
+    def _later(self, take: Callable[[Any], None], what: Any) -> None:
+        """Hand something over: the run goes on at once, and never waits for who looks at it."""
+        self._waiting.append((take, what))
+        if len(self._waiting) > _MOST_WAITING and self._lock.acquire(blocking=False):
+            try:
+                self._catch_up()
+            finally:
+                self._lock.release()
+
+    def _catch_up(self) -> None:
+        """Take in what was handed over, in its order."""
+        while self._waiting:
+            take, what = self._waiting.popleft()
+            take(what)
+            self._version += 1
+
+    def _take_phase(self, text: str) -> None:
+        self._doing = text
+
+    def _take_module(self, phase: str) -> None:
+        self._phase = str(phase)
+
+    def _take_identity(self, facts: Mapping[str, Any]) -> None:
+        self._module = {
+            name: str(facts[name])[:_MOST_LETTERS] for name in _IDENTITY if facts.get(name)
+        }
+
+    def _take_end(self, status: str) -> None:
+        if self._status == "running":
+            self._status = status
+
+    def _take_record(self, record: Record) -> None:
+        self._reading.add(record)
+        match record:
+            case MessageRecord():
+                self._message(record)
+            case KeepaliveRecord():
+                self._passed(record.submitted_at_s)
+            case FaultRecord():
+                self._fault_count += 1
+                self._faults.append(record.to_dict())
+                self._passed(record.noticed_at_s + (record.recovered_s or 0.0))
+            case RunRecord():
+                self._run = record
+                self._planned = self._planned or record.messages * len(
+                    record.cells or record.configurations
+                )
+            case ResumedRecord():
+                self._status = "running"
+            case EndRecord():
+                self._status = record.status.value
 
     def _passed(self, at_s: float) -> None:
         self._at_s = max(self._at_s, at_s)

@@ -39,6 +39,7 @@ _HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_FORM: Final = "application/x-www-form-urlencoded"
 _SESSION_S: Final = 12 * 3600.0
 _SESSIONS: Final = 64
 
@@ -135,6 +136,8 @@ class Guard:
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is not None and urlsplit(origin).netloc != request.host:
             raise web.HTTPForbidden
+        if request.content_type != _FORM:
+            raise web.HTTPUnsupportedMediaType
         given = (await request.post()).get("token", "")
         if not isinstance(given, str) or not self._access.admits(given.strip()):
             return _text(303, "303 Wrong token", {hdrs.LOCATION: f"{LOGIN_PATH}?wrong"})

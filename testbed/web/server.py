@@ -30,6 +30,9 @@ _logger = logging.getLogger(__name__)
 _LEAVING_S: Final = 1.0
 """How long answers that are being written may go on when the server is closed, in seconds."""
 
+_RESPITE_S: Final = 1.0
+"""How long nobody is taken up when that failed, in seconds."""
+
 
 class WebServer:
     """Serves until it is closed; also a context manager.
@@ -141,9 +144,9 @@ class WebServer:
         server = runner.server
         assert server is not None
         with self._listening:
-            self._loop.add_reader(self._listening, self._accept, server)
+            self._listen(server, True)
             await self._stop.wait()
-            self._loop.remove_reader(self._listening)
+            self._listen(server, False)
         if self._serving:  # who is being answered gets the answer: a run's last scrape
             await asyncio.wait(self._serving, timeout=_LEAVING_S)
         for task in self._serving:
@@ -151,14 +154,26 @@ class WebServer:
         await asyncio.gather(*self._serving, return_exceptions=True)
         await runner.cleanup()
 
+    def _listen(self, server: web.Server, listen: bool) -> None:
+        """Take connections up from now on, or leave them waiting."""
+        loop = asyncio.get_running_loop()
+        if not listen:
+            loop.remove_reader(self._listening)
+        elif self._stop is not None and not self._stop.is_set():
+            loop.add_reader(self._listening, self._accept, server)
+
     def _accept(self, server: web.Server) -> None:
         """Somebody has come: take the connection up, or close it."""
         try:
             accepted, peer = self._listening.accept()
         except BlockingIOError:
             return
-        except OSError as error:  # gone again, or no descriptor left: then others have to go first
+        except ConnectionError:  # gone again
+            return
+        except OSError as error:  # no descriptor left: others have to go first
             _logger.warning("a connection could not be accepted: %s", error.strerror or error)
+            self._listen(server, False)
+            asyncio.get_running_loop().call_later(_RESPITE_S, self._listen, server, True)
             return
         host = str(peer[0])
         if self._peers.total() >= 2 * self._limits.clients:

@@ -354,10 +354,9 @@ def test_a_second_synchronisation_failure_ends_in_a_notice(world: World) -> None
     assert reply is not None
     challenge = ue.handle(reply)
     assert isinstance(challenge, Challenge)
-    world.cards["ue-1"].authenticate(challenge.rand, challenge.autn)
-    again = world.said(ue, reply)
-    assert again is not None
-    handled = world.hse.handle(again, 2.0)
+    world.cards["ue-1"].authenticate(challenge.rand, challenge.autn)  # somebody else was faster
+    answer = world.cards["ue-1"].authenticate(challenge.rand, challenge.autn)
+    handled = world.hse.handle(ue.answer(challenge, answer), 2.0)
     assert handled.reason is Reason.RESYNCHRONISATION_FAILED
     assert world.source.resynchronised == 1
     assert handled.reply is not None
@@ -851,3 +850,23 @@ def test_neither_identity_nor_key_shows_in_anything_printable(new_world: Worlds)
 
 def test_results_have_the_numbers_of_the_documentation() -> None:
     assert [one.value for one in Result] == [1, 2, 3, 4]
+
+
+def test_a_challenge_that_comes_again_while_the_usim_is_asked_is_not_put_to_it_twice(
+    world: World,
+) -> None:
+    """To a second time it would say that the number is not fresh."""
+    ue = world.ue()
+    reply = world.hse.handle(ue.request(), 0.0).reply
+    assert reply is not None
+    challenge = ue.handle(reply)
+    assert isinstance(challenge, Challenge)
+    with pytest.raises(UnexpectedMessage, match="being asked"):
+        ue.handle(reply)
+    ue.answer(challenge, None)  # it was busy
+    again = ue.handle(reply)
+    assert isinstance(again, Challenge)
+    answer = world.cards["ue-1"].authenticate(again.rand, again.autn)
+    handled = world.hse.handle(ue.answer(again, answer), 1.0)
+    assert handled.reply is not None
+    assert ue.handle(handled.reply) is ue.session

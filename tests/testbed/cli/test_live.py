@@ -1,9 +1,13 @@
 """``run --web``, ``watch`` and ``export`` as a user gives them."""
 
+import contextlib
 import csv
 import json
+import os
+import pty
 import re
 import subprocess
+import sys
 import threading
 import urllib.request
 from collections.abc import Callable
@@ -177,6 +181,31 @@ def test_what_cannot_be_exported_is_said(testbed: Callable[..., Any]) -> None:
     assert done.code == 2 and "--step belongs to --format openmetrics" in done.err
     done = testbed("export", "-o", "nowhere/out.csv")
     assert done.code == 3 and "nowhere/out.csv cannot be written" in done.err
+
+
+def test_on_a_terminal_the_run_is_drawn_in_place(
+    testbed: Callable[..., Any], tmp_path: Path
+) -> None:
+    assert testbed(*SHORT).code == 0
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from testbed.cli import main; main()", "watch"],
+        cwd=tmp_path,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=subprocess.STDOUT,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "100", "LINES": "40"},
+    )
+    os.close(terminal)
+    shown = b""
+    with contextlib.suppress(OSError):  # the terminal's other end is closed
+        while block := os.read(controller, 1 << 16):
+            shown += block
+    os.close(controller)
+    assert process.wait(60) == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
+    assert "Quectel_Ltd Quectel_BC66 · bench · virtual · modelled in virtual time" in text
+    assert "complete" in text and "12 of 12" in text and "rohc+esp-tunnel 3" in text
 
 
 def test_what_cannot_be_watched_is_said(testbed: Callable[..., Any]) -> None:

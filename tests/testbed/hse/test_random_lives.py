@@ -40,7 +40,7 @@ from tests.testbed.conftest import SECRET, UE_ADDRESS
 WALKS = 12 * int(os.environ.get("TESTBED_PROOF_SCALE", "1"))
 STEPS = 250
 SESSIONS = 6
-LIFETIME = esp.Lifetime(soft_packets=100, hard_packets=150, hard_bytes=6000, hard_s=2000.0)
+LIFETIME = esp.Lifetime(soft_packets=100, hard_packets=150, hard_bytes=1500, hard_s=300.0)
 OFFERS = [keying.Offer(suite=esp.suite(name)) for name in ("aes-gcm-16-128", "aes-ccm-8-128")]
 NAMES = ("ue-1", "ue-2", "ue-3")
 
@@ -276,9 +276,13 @@ class Walk:
         host = NAMES.index(pair.name) if self.chance.random() < 0.9 else self.chance.randrange(5)
         self.sent += 1
         payload = b"%d" % self.sent + bytes(self.chance.randrange(80))
-        inner = build_udp_packet(f"10.0.0.{host + 1}", "10.9.9.9", 40000, 5683, payload)
-        dummy = self.chance.random() < 0.05
-        return pair.outbound.dummy(20) if dummy else pair.outbound.protect(inner, 4)
+        if self.chance.random() < 0.05:
+            return pair.outbound.dummy(20)
+        if self.chance.random() < 0.3:
+            ends = f"2001:db8::{host + 1}", "2001:db8::9"
+            return pair.outbound.protect(build_udp_packet(*ends, 40000, 5683, payload), 41)
+        ends = f"10.0.0.{host + 1}", "10.9.9.9"
+        return pair.outbound.protect(build_udp_packet(*ends, 40000, 5683, payload), 4)
 
     def traffic(self) -> None:
         """Some packets in one wake-up or several, out of order, doubled, lost."""
@@ -348,6 +352,8 @@ class Walk:
         table = self.gateway._table
         sessions = table._sessions
         assert max(self.application.delivered.values(), default=0) <= 1
+        for one in self.gateway._accepted:  # what ends is delivered before
+            assert sessions.get(one.session.spi) is one.session
         assert not self.alive & self.gone
         assert not self.alive & self.ended
         assert sum(session.proven for session in sessions.values()) <= SESSIONS

@@ -105,7 +105,6 @@ def test_who_asks_often_gets_the_same_summary_and_the_last_one_at_once() -> None
     live.record(message(1))
     clock.now = 0.4
     assert live.snapshot()["done"] == 1
-    assert live.snapshot()["age_s"] == 0.4
     clock.now = 0.6
     assert live.snapshot()["done"] == 2
     live.record(EndRecord(status=RunStatus.COMPLETE))
@@ -166,6 +165,36 @@ def test_before_its_first_record_a_run_is_shown_as_nothing_yet() -> None:
     assert snapshot["configurations"] == []
 
 
+def test_who_feeds_it_never_waits_for_who_looks(sample: ModuleType) -> None:
+    live = LiveRun("run-1")
+    records = sample.records(500, None)
+    with live._lock:  # somebody is making a summary of it
+        for record in records:
+            live.record(record)
+    assert live.snapshot()["done"] == 1500
+
+
+def test_what_nobody_looks_at_does_not_pile_up(sample: ModuleType) -> None:
+    live = LiveRun("run-1")
+    for record in sample.records(500, None):
+        live.record(record)
+    assert len(live._waiting) <= 1000
+
+
+def test_a_summary_that_takes_long_is_made_less_often(
+    sample: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("testbed.live.state._REST", 1e9)
+    clock = Clock()
+    live = fed(sample.records(5, None), clock)
+    assert live.snapshot()["done"] == 15
+    live.record(message(5))
+    clock.now = 100.0
+    assert live.snapshot()["done"] == 15
+    live.record(EndRecord(status=RunStatus.COMPLETE))
+    assert live.snapshot()["done"] == 16
+
+
 def test_it_can_be_asked_while_it_is_fed(sample: ModuleType) -> None:
     live = LiveRun("run-1", clock=iter(range(10**9)).__next__)
     records = sample.records(60)
@@ -176,4 +205,5 @@ def test_it_can_be_asked_while_it_is_fed(sample: ModuleType) -> None:
         done.append(live.snapshot()["done"])
     thread.join()
     assert done == sorted(done)
+    live.ended("complete")
     assert live.snapshot()["done"] == 180

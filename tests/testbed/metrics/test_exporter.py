@@ -1,5 +1,6 @@
 """The exporter: on the loopback address, from its own registry, with a clean end."""
 
+import http.client
 import socket
 import threading
 import urllib.request
@@ -113,3 +114,13 @@ def test_within_a_computer_nothing_is_compressed(server: MetricsServer) -> None:
 def test_two_collectors_of_one_metric_are_an_error() -> None:
     with pytest.raises(ValueError, match="Duplicated timeseries"):
         MetricsServer(RunMetrics(), RunMetrics())
+
+
+def test_a_token_is_asked_for_where_there_is_one() -> None:
+    token = "0123456789abcdef"
+    with MetricsServer(RunMetrics(), access=Access(token=token)) as serving:
+        for headers, status in (({}, 401), ({"Authorization": f"Bearer {token}"}, 200)):
+            connection = http.client.HTTPConnection("127.0.0.1", serving.port, timeout=5)
+            connection.request("GET", "/metrics", headers=headers)
+            assert connection.getresponse().status == status
+            connection.close()

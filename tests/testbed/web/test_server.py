@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import http.client
 import logging
 import socket
@@ -175,6 +176,47 @@ async def test_a_form_on_another_site_cannot_log_in(guarded: WebServer) -> None:
     assert await status(guarded, "/login", "POST", data=form, headers=headers) == 403
     headers = {"Origin": guarded.url.rstrip("/")}
     assert await status(guarded, "/login", "POST", data=form, headers=headers) == 303
+
+
+async def test_what_is_no_form_cannot_log_in(guarded: WebServer) -> None:
+    assert await status(guarded, "/login", "POST", json={"token": TOKEN}) == 415
+    with aiohttp.MultipartWriter("form-data") as form:
+        form.append(TOKEN)
+        assert await status(guarded, "/login", "POST", data=form) == 415
+
+
+async def test_without_descriptors_a_door_waits_until_there_are_some(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("testbed.web.server._RESPITE_S", 0.05)
+    with WebServer(ROUTES) as server:
+        listening = server._listening
+
+        class Full:
+            tries = 0
+
+            def fileno(self) -> int:
+                return listening.fileno()
+
+            def close(self) -> None:
+                listening.close()
+
+            def __enter__(self) -> None: ...
+
+            def __exit__(self, *_: object) -> None:
+                listening.close()
+
+            def accept(self) -> tuple[socket.socket, tuple[str, int]]:
+                self.tries += 1
+                if self.tries <= 3:
+                    raise OSError(errno.EMFILE, "Too many open files")
+                return listening.accept()
+
+        full = Full()
+        monkeypatch.setattr(server, "_listening", full)
+        assert await status(server) == 200
+        assert full.tries == 4
+        assert caplog.text.count("Too many open files") == 3
 
 
 async def test_a_made_up_session_opens_nothing(guarded: WebServer) -> None:
