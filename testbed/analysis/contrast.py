@@ -12,7 +12,7 @@ from testbed.analysis.measures import Better, Measure
 from testbed.analysis.samples import sample
 from testbed.analysis.series import MIN_CLUSTERS
 from testbed.analysis.significance import Test
-from testbed.analysis.statistics import Estimate
+from testbed.analysis.statistics import FEW_CLUSTERS, Estimate
 
 __all__ = ["Contrast", "contrast", "mixed_sources"]
 
@@ -88,12 +88,15 @@ def contrast(
     worse = found.ratio
     if measure.better is Better.HIGHER and not measure.saving:  # a saving's own figure is a cost
         worse = statistics.pair(other, one, measure.statistic, paired=paired).ratio
+    test = compare(one, other, measure.statistic)
+    if found.ratio.clusters < FEW_CLUSTERS:  # a variance of so few is not known: nor is its p
+        test = max(test, significance.interval_test(found.ratio, 1.0), key=lambda one: one.p)
     return Contrast(
         first=found.first,
         second=found.second,
         worse=worse,
         change=found.difference,
-        test=compare(one, other, measure.statistic),
+        test=test,
         paired=paired,
     )
 

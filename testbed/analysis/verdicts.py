@@ -50,7 +50,9 @@ __all__ = [
     "judge_sample",
     "needed_messages",
     "overall",
+    "past_limit",
     "precise_enough",
+    "worst",
 ]
 
 ALPHA: Final = 0.01
@@ -130,6 +132,24 @@ class Judgement:
             "needed_messages": self.needed,
             "reason": self.reason,
         }
+
+
+def past_limit(judgement: Judgement) -> float:
+    """How far a figure lies past its limit, as a share of the limit; below 0 within it."""
+    limit, effect = judgement.limit, judgement.effect
+    if effect is None or not math.isfinite(effect.value):
+        return -math.inf
+    if limit.kind is LimitKind.REGRESSION:
+        return effect.value - 1 - limit.bound
+    scale = abs(limit.bound) or 1.0
+    past = (effect.value - limit.bound) / scale
+    return past if limit.kind is LimitKind.MAX else -past
+
+
+def worst(judgements: Iterable[Judgement]) -> list[Judgement]:
+    """The judgements, the worst first: by grade, then by how far past the limit they are."""
+    order = {grade: position for position, grade in enumerate(Grade)}
+    return sorted(judgements, key=lambda one: (order[one.grade], -past_limit(one)))
 
 
 def _rounded(p: float | None) -> float | None:
@@ -469,8 +489,22 @@ def _reason(grade: Grade, case: _Case, p_adjusted: float, needed: int | None) ->
         said = f"too few independent stretches ({effect.clusters}) to judge: {said}"
     elif effect.clusters < FEW_CLUSTERS:
         said = f"of {effect.clusters} independent stretches {said}"
-    more = f"need about n = {needed}" if needed is not None else "need more messages"
+    more = f"need about n = {needed}" if needed is not None else _no_number(effect, limit)
     return f"{said}; inconclusive at n = {case.n}, {more}"
+
+
+def _no_number(effect: Estimate, limit: Limit) -> str:
+    """Why it can't be said how many messages would decide."""
+    if effect.censored:
+        return (
+            "more messages alone won't tell: the figure lies among messages without an answer; "
+            "find out why they have none, or wait longer"
+        )
+    if limit.measure.statistic is SHARE:
+        return "no number of messages below 1,000,000 would decide: the figure is at the limit"
+    if not (math.isfinite(effect.low) and math.isfinite(effect.high)):
+        return "how many more would decide is not known: some resamples have no answer, or are 0"
+    return "how many more would decide is not known: all values are the same"
 
 
 def precise_enough(samples: Iterable[Sample], statistic: Statistic, share: float) -> bool:

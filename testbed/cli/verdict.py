@@ -75,6 +75,7 @@ class Verdict:
     def __init__(self, view: RunView) -> None:
         # Here, not above: numpy takes its time, and other commands don't need it.
         from testbed.analysis.verdicts import exit_code
+        from testbed.report.levels import cell_labels
 
         self._name = view.name
         self._savings, self._costs = view.savings, view.costs
@@ -82,6 +83,7 @@ class Verdict:
         self.judgements = view.judgements
         self.grade = view.grade
         self.exit_code = int(exit_code(view.grade))
+        self._labels = cell_labels(view.summary.run.cells)
 
     def to_json(self) -> dict[str, Any]:
         """Grade, judgements, costs and savings, for scripts."""
@@ -104,5 +106,5 @@ class Verdict:
         if self._savings:
             stdout().print(render_savings(self._savings))
         if self.judgements:
-            stdout().print(render_judgements(self.judgements))
+            stdout().print(render_judgements(self.judgements, labels=self._labels))
             stdout().print(f"verdict: {self.grade.value}")

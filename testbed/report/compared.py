@@ -6,7 +6,7 @@ Everything that comes from outside is placed as `Text`, never as markup.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -18,7 +18,7 @@ from testbed.analysis.comparison import ComparisonResult, Row
 from testbed.analysis.limits import show
 from testbed.analysis.measures import MEASURES
 from testbed.analysis.statistics import Estimate
-from testbed.analysis.verdicts import Grade, Judgement
+from testbed.analysis.verdicts import Grade, Judgement, worst
 
 __all__ = ["render_comparison", "render_judgements", "render_savings"]
 
@@ -62,39 +62,51 @@ def _ratio(found: Estimate | None) -> str:
     return f"{percent(found.value)} ({low} to {high})"
 
 
-def render_judgements(judgements: Sequence[Judgement], *, title: str = "Limits") -> RenderableType:
-    """The limits and what became of each, by configuration; reasons below.
+def render_judgements(
+    judgements: Sequence[Judgement],
+    *,
+    title: str = "Limits",
+    labels: Mapping[str, str] | None = None,
+) -> RenderableType:
+    """A block per limit: all that passes in one line with what is worst, the others in full.
 
     Args:
         judgements: to show.
-        title: of the table.
+        title: over them.
+        labels: how cells are called; a name without one stands as it is.
     """
-    table = _table("limit", "reference", "run", "verdict", title=title)
-    reasons: dict[tuple[Grade, str, str], list[str]] = {}
-    for name in dict.fromkeys(judgement.configuration for judgement in judgements):
-        table.add_row(Text(name, style="bold"))
-        for judgement in judgements:
-            if judgement.configuration != name:
-                continue
-            unit = judgement.limit.measure.unit
-            style = _STYLES[judgement.grade]
-            table.add_row(
-                Text(f"  {judgement.limit.text}"),
-                Text(_figure(judgement.reference, unit)),
-                Text(_figure(judgement.value, unit)),
-                Text(judgement.grade.value, style=style),
-            )
-            if judgement.grade is not Grade.PASS:
-                key = (judgement.grade, judgement.limit.text, judgement.reason)
-                reasons.setdefault(key, []).append(name)
-    lines = [
-        Text.assemble(
-            (grade.value, _STYLES[grade]),
-            f" {names[0] if len(names) == 1 else f'{len(names)} of them'}, {limit}: {reason}",
-        )
-        for (grade, limit, reason), names in reasons.items()
-    ]
-    return Group(table, *lines)
+    names = labels or {}
+    by_limit: dict[str, list[Judgement]] = {}
+    for one in judgements:
+        by_limit.setdefault(one.limit.text, []).append(one)
+    lines = [Text(title, style="bold")]
+    for text, found in by_limit.items():
+        lines.append(Text(f" {text}"))
+        passed = [one for one in found if one.grade is Grade.PASS]
+        if passed:
+            lines.append(Text.assemble("  ", *_passed(passed, names)))
+        reasons: dict[tuple[Grade, str], list[str]] = {}
+        for one in worst(one for one in found if one.grade is not Grade.PASS):
+            name = names.get(one.configuration, one.configuration)
+            reasons.setdefault((one.grade, one.reason), []).append(name)
+        for (grade, reason), alike in reasons.items():
+            who = alike[0] if len(alike) == 1 else f"{len(alike)} of them"
+            lines.append(Text.assemble("  ", (grade.value, _STYLES[grade]), f" {who}: {reason}"))
+    return Group(*lines)
+
+
+def _passed(
+    passed: Sequence[Judgement], names: Mapping[str, str]
+) -> Iterator[str | tuple[str, str]]:
+    """Who passes, and which of them is nearest to the limit."""
+    nearest = worst(passed)[0]
+    yield (Grade.PASS.value, _STYLES[Grade.PASS])
+    name = names.get(nearest.configuration, nearest.configuration)
+    unit = nearest.limit.measure.unit
+    value = _figure(nearest.value, unit)
+    if nearest.reference is not None:
+        value += f" against {_figure(nearest.reference, unit)}"
+    yield f" {name}: {value}" if len(passed) == 1 else f" {len(passed)}: worst {value} in {name}"
 
 
 def render_comparison(result: ComparisonResult) -> RenderableType:

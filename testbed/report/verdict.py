@@ -7,16 +7,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from testbed.analysis.limits import LimitKind
 from testbed.analysis.rows import ConfigurationRow
-from testbed.analysis.verdicts import Grade, Judgement
+from testbed.analysis.verdicts import Grade, Judgement, worst
 from testbed.report import figures
 from testbed.report.blocks import cells
 from testbed.report.html import Html, element
 from testbed.report.levels import cell_labels
 from testbed.report.run import RunView
 
-__all__ = ["past_limit", "verdict_section", "worst"]
+__all__ = ["verdict_section"]
 
 _SIGNS: Final = {
     Grade.FAIL: "\u2715",
@@ -32,24 +31,6 @@ _WORDS: Final = {
     Grade.PASS: "All limits were shown to be kept",
     Grade.NOT_JUDGED: "Nothing was judged",
 }
-
-
-def past_limit(judgement: Judgement) -> float:
-    """How far a figure lies past its limit, as a share of the limit; below 0 within it."""
-    limit, effect = judgement.limit, judgement.effect
-    if effect is None or not math.isfinite(effect.value):
-        return -math.inf
-    if limit.kind is LimitKind.REGRESSION:
-        return effect.value - 1 - limit.bound
-    scale = abs(limit.bound) or 1.0
-    past = (effect.value - limit.bound) / scale
-    return past if limit.kind is LimitKind.MAX else -past
-
-
-def worst(judgements: Sequence[Judgement]) -> list[Judgement]:
-    """The judgements, the worst first: by grade, then by how far past the limit they are."""
-    order = {grade: position for position, grade in enumerate(Grade)}
-    return sorted(judgements, key=lambda one: (order[one.grade], -past_limit(one)))
 
 
 def verdict_section(view: RunView) -> Html:

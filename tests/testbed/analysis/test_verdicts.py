@@ -300,6 +300,13 @@ def test_a_number_is_not_named_where_nobody_knows() -> None:
     assert needed_messages(60, interval(1.0, 0.5, math.inf), 1.05, 0.01) is None
 
 
+def test_a_figure_among_lost_messages_says_why_no_number_of_messages_would_do() -> None:
+    limit_ = limit("latency_median", regression="5 %", against="esp-tunnel")
+    found = only(measurements(messages=120, loss=0.6), limit_)
+    assert found.grade is Grade.INCONCLUSIVE and found.needed is None
+    assert "without an answer" in found.reason and "need more messages" not in found.reason
+
+
 @given(st.integers(10, 1000), st.floats(0.01, 1), st.floats(0, 1))
 def test_the_number_that_would_decide_is_larger_than_the_one_that_did_not(
     n: int, half: float, distance: float

@@ -7,11 +7,11 @@ from types import ModuleType
 
 import pytest
 
-from testbed.analysis.verdicts import Grade
+from testbed.analysis.verdicts import Grade, past_limit, worst
 from testbed.report.answers import answer_section
 from testbed.report.page import render_page
 from testbed.report.run import RunView, load_run
-from testbed.report.verdict import past_limit, verdict_section, worst
+from testbed.report.verdict import verdict_section
 
 
 @pytest.fixture(scope="module")
