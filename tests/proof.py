@@ -86,7 +86,7 @@ PROOFS = {
     "hse-walks": Proof(
         "random lives of an HSE, its disk and its UEs against a model, killed at any operation",
         ("tests/testbed/hse/test_random_lives.py", "-k", "no_walk"),
-        {"TESTBED_PROOF_SCALE": "30"},
+        {"TESTBED_PROOF_SCALE": "15"},
     ),
     "aka-attacker": Proof(
         "10,000 attacks on each message and field of the exchange with AKA, under 30 % loss",

@@ -50,6 +50,11 @@ class AkaSubscribers:
     profile: SequenceProfile
     """How SEQ and IND share a sequence number."""
 
+    @property
+    def identities(self) -> frozenset[str]:
+        """Who they are."""
+        return frozenset(one.identity for one in self.subscribers)
+
 
 def _octets(value: Any) -> bytes:
     if not isinstance(value, str) or not value.startswith("hex:"):

@@ -189,9 +189,11 @@ def hse(
     known_ues = None if subscribers is None or with_usims else read_subscribers(subscribers)
     table = {} if known_ues is None else known_ues.secrets
     shared = None if secret_file is None else read_secret_file(secret_file)
+    with_usim = () if sources.subscribers is None else sources.subscribers.identities
 
     def known(identity: str) -> bytes | None:
-        return table.get(identity, shared)
+        # Who knows the shared secret must not pass for somebody whose USIM proves who they are.
+        return None if identity in with_usim else table.get(identity, shared)
 
     def beside(given: int | None, offset: int) -> int:
         if given is not None:

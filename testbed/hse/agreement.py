@@ -27,6 +27,8 @@ class AkaService:
     """Gives vectors at once; none: they are wanted, and supplied from outside."""
     hierarchy: keying.Hierarchy = field(default_factory=keying.Hierarchy)
     """How keys come from CK and IK."""
+    knows: Callable[[str], bool] | None = None
+    """Whether an identity is a subscriber; none where only the source of vectors can tell."""
 
 
 class KeyExchanges:

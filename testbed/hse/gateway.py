@@ -133,18 +133,19 @@ class Gateway:
             rohc=self._rohc,
             random=random,
         )
+
+        def admits(keys: keying.Session) -> bool:
+            if not policy.allows(keys.suite):
+                return False
+            if keys.key_agreement is keying.KeyAgreement.HELLO:
+                return secrets(keys.identity) is not None
+            return aka is not None and (aka.knows is None or aka.knows(keys.identity))
+
         self._counts = Counts()
         self._table = SessionTable(
             self._database,
             self._exchanges.both,
-            admits=lambda keys: (
-                policy.allows(keys.suite)
-                and (
-                    aka is not None
-                    if keys.key_agreement is keying.KeyAgreement.AKA
-                    else secrets(keys.identity) is not None
-                )
-            ),
+            admits=admits,
             limit=self._limits.sessions,
             counts=self._counts,
             rohc=self._rohc,

@@ -102,7 +102,7 @@ class VectorSources:
             if self.subscribers is not None:
                 known = self.subscribers
                 centre = AuthenticationCentre(known.subscribers, profile=known.profile, store=store)
-                yield AkaService(vectors=centre), None
+                yield AkaService(vectors=centre, knows=known.identities.__contains__), None
             elif self.vectors is None:
                 yield None, None
             elif self.is_server:

@@ -113,6 +113,12 @@ def test_both_kinds_of_keys_are_served_at_once(
         *("-c", "esp-tunnel", "-n", "2", "--time-scale", "100"),
     )
     assert hello.code == 0, hello.err
+    impostor = testbed(
+        *("run", "--json", "--hse", f"127.0.0.1:{port}", "--secret-file", str(secret_file)),
+        *("--identity", "meter-17", "-c", "esp-tunnel", "-n", "2", "--time-scale", "1000"),
+    )
+    assert impostor.code == 2  # the secret that all share proves nobody who has a USIM
+    assert "unknown-identity" in impostor.err
     assert counts(process)["exchanges"] == 2
 
 

@@ -13,6 +13,7 @@ import pytest
 from esp.suites import SuitePolicy
 from testbed.errors import LabFault
 from testbed.hse import AddressPlan, EchoApplication, Gateway, HsePort
+from testbed.hse.agreement import AkaService
 from testbed.hse.state import HseState
 from testbed.packets import parse_udp_packet
 from testbed.traffic import generated_traffic
@@ -325,3 +326,23 @@ def test_all_that_ended_leave_the_gateway_though_one_cannot_be_forgotten(
     hse.gateway.receive(HsePort.ESP, bytes(4) + b"\x11", UE_ADDRESS, 1000.0)
     assert hse.gateway.snapshot().security_associations == 0
     hse.end()
+
+
+@pytest.mark.parametrize("knows", [None, "ue-2", "ue-1"])
+def test_a_subscriber_of_aka_that_was_struck_off_does_not_come_back_either(
+    tmp_path: Path, knows: str | None
+) -> None:
+    hse = Life(tmp_path)
+    device = make_device("esp-transport", hse.one, "ue-1")
+    assert len(hse.batch(up(device, 0))) == 1
+    hse.end()
+    (path,) = (tmp_path / "sessions").iterdir()
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"key_agreement": "aka"}))
+    service = AkaService(knows=None if knows is None else knows.__eq__)
+    after = Life(tmp_path, aka=service, secrets=lambda identity: None)
+    assert after.gateway.snapshot().sessions == (0 if knows == "ue-2" else 1)
+    after.end()
+    without = Life(tmp_path)
+    assert without.gateway.snapshot().sessions == 0  # no AKA any more
+    without.end()
