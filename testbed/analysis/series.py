@@ -101,8 +101,8 @@ def visits_or_stretches(
 
     Neighbours in an arm's list are neighbours in time within a visit only: between two visits other
     cells had theirs. Where three of four pauses last longer than a stretch does, each visit is a
-    cluster. The few values of a short campaign look dependent by chance now and then (4 of 100
-    arms of 36 independent values); their visits would else be thrown together by sixes.
+    cluster. The few values of a short campaign look dependent by chance now and then (a few in 100
+    arms of 36 independent values); their messages would else be thrown together by sixes.
 
     Args:
         ordered: in the order of time, infinite where no answer came.
