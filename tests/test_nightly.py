@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -58,8 +59,6 @@ def benches(place: Path, **limits: str) -> None:
 
 @pytest.mark.slow
 def test_a_night_ends_as_its_worst_bench_and_leaves_a_report_of_each(tmp_path: Path) -> None:
-    from xml.etree import ElementTree
-
     old = tmp_path / "runs" / "20200101T000000Z-0000"
     old.mkdir(parents=True)
     os.utime(old, (1.6e9, 1.6e9))
@@ -89,6 +88,8 @@ def test_a_night_tells_faults_of_the_lab_and_mistakes_from_broken_limits(tmp_pat
         "module: {port: /dev/no-such-port}\nmatrix: [none]\nhse: {address: 127.0.0.1:4500}\n"
     )
     assert night(tmp_path) == 3
+    (error,) = ElementTree.parse(tmp_path / "junit" / "shelf.xml").iter("error")
+    assert "port /dev/no-such-port does not exist" in (error.text or "")
     bench.write_text("modul: {}\n")
     assert night(tmp_path) == 2
 

@@ -23,7 +23,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from firmware_bridge import FAMILIES
+from firmware_bridge import FAMILIES, ModuleError
 from testbed import clock
 from testbed.bench import (
     Bench,
@@ -60,9 +60,10 @@ from testbed.cli.verdict import (
     JUnitOption,
     Verdict,
     reference,
+    write_junit_fault,
 )
 from testbed.compression import FeedbackWay, RohcMode
-from testbed.errors import LabFault
+from testbed.errors import LabFault, TestbedError
 from testbed.live import LiveRun
 from testbed.metrics import LastScrape, MetricsServer, RunMetrics
 from testbed.metrics.pushgateway import check_gateway, push
@@ -285,7 +286,12 @@ def run(
         directory = RunDirectory.create(runs)
     elif goes_on:
         check_resumable(directory, payloads)
-    interrupted = _run(bench, payloads, directory, goes_on, open_doors, export_keys)
+    try:
+        interrupted = _run(bench, payloads, directory, goes_on, open_doors, export_keys)
+    except (TestbedError, ModuleError) as error:
+        if junit is not None:
+            write_junit_fault(junit, directory.name, error)
+        raise
     from testbed.report.run import load_run  # here: numpy takes its time
 
     view = load_run(directory.path, baseline=before)

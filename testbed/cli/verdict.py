@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,7 @@ __all__ = [
     "Verdict",
     "reference",
     "write_junit",
+    "write_junit_fault",
 ]
 
 BaselinesOption = Annotated[
@@ -39,13 +41,23 @@ JUnitOption = Annotated[
 
 def write_junit(path: Path, name: str, judgements: tuple[Judgement, ...]) -> None:
     """Write a JUnit report, whole or not at all."""
-    from datetime import UTC, datetime
-
     from testbed.report.junit import junit_xml
     from testbed.results.files import write_atomically
 
-    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    write_atomically(path, junit_xml(name, judgements, timestamp=stamp))
+    write_atomically(path, junit_xml(name, judgements, timestamp=_stamp()))
+
+
+def write_junit_fault(path: Path, name: str, error: Exception) -> None:
+    """Write the JUnit report of a run that a fault of the lab has ended."""
+    from testbed.report.junit import fault_xml
+    from testbed.results.files import write_atomically
+
+    hint = getattr(error, "hint", None)
+    write_atomically(path, fault_xml(name, str(error), hint, timestamp=_stamp()))
+
+
+def _stamp() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def reference(baseline: str | None, baselines: Path) -> Measurements | None:

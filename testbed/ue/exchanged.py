@@ -91,9 +91,8 @@ class ExchangedMessages:
         self._answers = 0
         self._markers = {"up": 0, "down": 0}
 
-    @property
     def may_answer(self) -> bool:
-        """Whether one more answer may be sent: who plays messages again gets so many."""
+        """Whether one more answer may be sent, which counts: who plays messages again gets few."""
         self._answers += 1
         return self._answers <= _MOST_ANSWERS
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import os
@@ -421,7 +422,7 @@ class UeSession:
                     if isinstance(taken, keying.Session):
                         trace.mark(Stage.RECEIVED, received.at)
                         return taken, record(received.at)
-                    if taken is None or not tally.may_answer:
+                    if taken is None or not tally.may_answer():
                         continue
                     await send(taken)
                     if taken.progress:
@@ -433,7 +434,8 @@ class UeSession:
             raise
         except UsimFailed as error:
             if error.answer is not None:
-                await send(Outgoing(data=error.answer, last=True))
+                with contextlib.suppress(ModuleError):  # the HSE's count is the poorer for it
+                    await send(Outgoing(data=error.answer, last=True))
             failed = record(loop.time(), error.failure.reason)
             raise self._failed(failed, error.failure) from error
         finally:

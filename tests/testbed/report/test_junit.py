@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 from testbed.analysis.limits import LimitsDescription
 from testbed.analysis.verdicts import Judgement, judge
-from testbed.report.junit import junit_xml
+from testbed.report.junit import fault_xml, junit_xml
 from tests.junit_structure import check
 from tests.testbed.analysis.journals import measurements
 
@@ -68,3 +68,13 @@ def test_nothing_judged_is_an_empty_suite() -> None:
     root = ElementTree.fromstring(junit_xml("nightly", ()))
     check(root)
     assert root[0].get("tests") == "0" and len(root[0]) == 0
+
+
+def test_a_fault_of_the_lab_is_one_error_with_the_next_step() -> None:
+    text = fault_xml("nightly", "port <x> is gone", "plug it in", timestamp="2026-05-01T12:00:00")
+    root = ElementTree.fromstring(text)
+    check(root)
+    (error,) = root.iter("error")
+    assert error.get("message") == "port <x> is gone"
+    assert error.text == "port <x> is gone\nnext: plug it in"
+    assert (root[0].get("errors"), root[0].get("failures")) == ("1", "0")
