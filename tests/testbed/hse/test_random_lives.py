@@ -405,7 +405,7 @@ def test_no_walk_uses_a_number_twice_or_delivers_twice_or_under_what_has_ended(
     one = walk(seed)
     for _ in range(STEPS):
         one.step()
-    assert one.answered > 50
+    assert one.answered > 20  # the walk was no idle one
     record_property("figure: lives", one.lives)
     record_property("figure: packets sent", one.sent)
     record_property("figure: packets delivered, none twice", one.application.delivered.total())
