@@ -14,6 +14,7 @@ On the shelves:
 - ``web/``       the server behind a run's page and metrics, and who may come in
 - ``live/``      a run while it goes on: its state, page and terminal
 - ``cli/``       one file per command
+- ``pytest_plugin/``  modules, campaigns and verdicts for tests
 
 ``testbed`` imports ``firmware_bridge``, ``esp`` and ``rohc``; none of them imports ``testbed``.
 """

@@ -75,7 +75,6 @@ def test_a_night_ends_as_its_worst_bench_and_leaves_a_report_of_each(tmp_path: P
         check(ElementTree.parse(report).getroot())
     cases = [case.get("name") for case in ElementTree.parse(reports[2]).iter("testcase")]
     assert cases == ["test_attached[kept]", "test_attached[open]"]
-    shutil.rmtree(tmp_path / "tests")
     benches(tmp_path, broken=BROKEN)
     assert night(tmp_path) == 1
 

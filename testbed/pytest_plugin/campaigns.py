@@ -214,6 +214,7 @@ class Campaign:
         payloads = load_payloads(bench)
         lab.release()
         directory = RunDirectory.create(lab.runs)
+        self._verdicts.tell("run", str(directory.path))  # also where a fault ends it
         begin_manifest(bench, payloads, directory)
         # A loop of its own, as of `testbed run`: virtual time begins at 0, and repeats itself.
         clock.run(lambda: run_bench(bench, payloads, directory), time_scale=bench.timing.scale)

@@ -150,7 +150,7 @@ class Measurer:
 
         Args:
             action: a function, or a coroutine function, without arguments.
-            n: how often, at least once; with fewer than 10 nothing can be judged.
+            n: how often, at least once; few decide little.
             name: what it is called in reports; the function's name by default.
             unit: of the number that the action returns: ``s``, ``B`` or ``J``. None: how long it
                 takes is measured, in seconds of the module's clock.
