@@ -152,7 +152,8 @@ class CellularModule(AtModule):
         await self._wait_for_sim()
         await self._see_that_it_searches()
         registration = await self._wait_registered(deadline, timeout_s)
-        while await self._context_address() is None:
+        with_address = self.options.pdp_type != "NONIP"
+        while with_address and await self._context_address() is None:
             if self._loop.time() >= deadline:
                 raise Detached(
                     f"registered, but the network gave no address within {timeout_s:g} s",
@@ -349,8 +350,10 @@ class CellularModule(AtModule):
             await self.ask("non_ip_events")
         except CommandFailed as error:
             raise NotSupported(self.family, "non-IP data", error.text) from error
-        told = await self._first_line("non_ip_limits")
-        limit = self.options.max_payload or largest_message(told) or self.FAMILY.max_payload
+        limit = self.options.max_payload
+        for told in () if limit else ("non_ip_send_limits", "non_ip_limits"):
+            limit = limit or largest_message(await self._first_line(told))
+        limit = limit or self.FAMILY.max_payload
         socket = NonIpSocket(self, context, limit)
         self._sockets[socket.socket_id] = socket
         return socket

@@ -63,8 +63,9 @@ class ModuleOptions:
     often a larger limit). Families without the choice refuse `binary` when a socket is opened."""
     context_id: int | None = None
     """PDP context of sockets; None: the one that has an address, else the family's default."""
-    pdp_type: Literal["IP", "IPV6", "IPV4V6"] = "IP"
-    """What kind of address is asked for when the APN is set."""
+    pdp_type: Literal["IP", "IPV6", "IPV4V6", "NONIP"] = "IP"
+    """What kind of address is asked for when the APN is set; ``NONIP`` gets none, and carries only
+    what `Module.open_non_ip` opens."""
     reset_for_apn: bool = True
     """Reboot the module when another APN has to be set (it takes effect only then)."""
     wake_line: Literal["none", "dtr", "rts"] = "none"
@@ -212,9 +213,9 @@ class Module(ABC):
     async def attach(self, apn: str | None = None, timeout_s: float = 180.0) -> Registration:
         """Switch the radio on, register and get an address.
 
-        `apn` None leaves the stored one. Setting another one may reboot the module (see
-        `ModuleOptions.reset_for_apn`). Raises `SimNotReady`, `RegistrationDenied`, `Detached`
-        when the time is over.
+        The PDP type NONIP has no address to wait for. `apn` None leaves the stored one.
+        Setting another one may reboot the module (see `ModuleOptions.reset_for_apn`). Raises
+        `SimNotReady`, `RegistrationDenied`, `Detached` when the time is over.
         """
 
     @abstractmethod

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = ["NonIpSocket", "decode_crtdcp", "largest_message"]
 
-_LIMIT = re.compile(r"\((?:\d+-)?(\d+)\)\s*$")
+_LIMITS = (
+    re.compile(r"\+CSODCP: ?\([^)]*\),\((?:\d+-)?(\d+)\)"),
+    re.compile(r"\((?:\d+-)?(\d+)\)\s*$"),
+)
+"""Up: the second field of AT+CSODCP=?. Down: the last of AT+CRTDCP=?."""
 
 
 class NonIpSocket(ModuleSocket):
@@ -79,6 +83,7 @@ def decode_crtdcp(line: str) -> tuple[int, bytes] | None:
 
 
 def largest_message(line: str) -> int | None:
-    """The limit in `+CRTDCP: (0-1),(0-10),(1600)`, or None."""
-    found = _LIMIT.search(line)
+    """The limit in `+CSODCP: (0-10),(950),(0-2)` or `+CRTDCP: (0-1),(0-10),(1600)`, or None."""
+    up, down = _LIMITS
+    found = (up if line.startswith("+CSODCP") else down).search(line)
     return int(found.group(1)) if found and len(found.group(1)) < 7 else None

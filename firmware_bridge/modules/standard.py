@@ -91,6 +91,13 @@ STANDARD: Mapping[str, Request] = table(
         status=DOCUMENTED,
     ),
     non_ip_events=Request(text="AT+CRTDCP=1", source="TS 27.007 10.1.44", status=DOCUMENTED),
+    non_ip_send_limits=Request(
+        text="AT+CSODCP=?",
+        answer=r"\+CSODCP: ?\(",
+        source="TS 27.007 10.1.43",
+        status=DOCUMENTED,
+        note="`+CSODCP: (0-10),(950),(0-2),(0,1)`: the second is the longest message up",
+    ),
     non_ip_limits=Request(
         text="AT+CRTDCP=?",
         answer=r"\+CRTDCP: ?\(",

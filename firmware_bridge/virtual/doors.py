@@ -106,6 +106,11 @@ class Door:
         self.module.stand(rsrp_dbm, self.now)
         self._settle()
 
+    def tunnel_to(self, address: str, port: int) -> None:
+        """Let the network carry non-IP data to this far end from now on."""
+        self.module.tunnel_to(address, port, self.now)
+        self._settle()
+
     def wake_pin(self) -> None:
         """A falling edge on the module's wake-up pin."""
         self.module.wake_pin(self.now)

@@ -51,6 +51,8 @@ class UserEquipment(Mobility):
         self._uplink_running = False
         self._uplink_done: Callable[[bool], None] | None = None
         self._page: Timer | None = None
+        self.without_ip: set[int] = set()
+        """Sockets whose packets have neither IP nor UDP header on the air."""
 
     # -- up --------------------------------------------------------------------------------------
 
@@ -204,7 +206,8 @@ class UserEquipment(Mobility):
             if self._release_after == 2:
                 self._release_after = 1  # that was the one answer: nothing follows
 
-        self._downlink(len(payload) + 28, finish)
+        headers = 0 if socket in self.without_ip else 28
+        self._downlink(len(payload) + headers, finish)
 
     def _downlink(self, size: int, done: Callable[[], None]) -> None:
         transfer = self._channel.downlink(self._timers.now, size + NAS_OVERHEAD_BYTES)

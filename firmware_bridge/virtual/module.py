@@ -112,6 +112,8 @@ class VirtualModule:
         self._lookups: dict[int, Callable[[str | None], None]] = {}
         self._tokens = 0
         self._open: set[int] = set()
+        self._tunnels: dict[tuple[str, int], int] = {}
+        self._far_end = self.settings.network.non_ip_far_end
         self._handles = 0
 
         def authenticate() -> bool:
@@ -213,7 +215,7 @@ class VirtualModule:
     def datagram(self, socket: int, payload: bytes, now: float) -> None:
         """A datagram for ``socket`` came from the far end."""
         self.advance(now)
-        if self._nat.inbound(socket, now):
+        if self.is_tunnel(socket) or self._nat.inbound(socket, now):
             self.equipment.deliver(socket, payload)
         else:
             self.counters.lost_downlink += 1
@@ -247,6 +249,35 @@ class VirtualModule:
             self._open.remove(socket)
             self._nat.forget(socket)
             self._actions.append(SocketClosed(at=self.timers.now, socket=socket))
+
+    def tunnel_to(self, address: str, port: int, now: float) -> None:
+        """Provision the network: non-IP data go to this far end from now on.
+
+        Each far end has a tunnel of its own, with a port of the network's own towards it, for as
+        long as the PDN connection lasts: deep sleep ends none, a detach ends them all.
+        """
+        self.advance(now)
+        self._far_end = (address, port)
+
+    def tunnel(self) -> int | None:
+        """For the dialect: the number of the tunnel that non-IP data take; None: nowhere to go."""
+        if self._far_end is None:
+            return None
+        if self._far_end not in self._tunnels:
+            socket = self.open_socket(*self._far_end, 0)
+            self._tunnels[self._far_end] = socket
+            self.equipment.without_ip.add(socket)
+        return self._tunnels[self._far_end]
+
+    def is_tunnel(self, socket: int) -> bool:
+        """For the dialect: whether it is a tunnel of the network's, and no socket of the module."""
+        return socket in self._tunnels.values()
+
+    def _close_tunnels(self) -> None:
+        """The PDN connection is over."""
+        for socket in self._tunnels.values():
+            self.close_socket(socket)
+        self._tunnels.clear()
 
     def look_up(self, host: str, done: Callable[[str | None], None]) -> None:
         """For the dialect: resolve ``host``; ``done`` gets an address or None."""
@@ -385,7 +416,8 @@ class VirtualModule:
     def restart(self) -> None:
         """For the dialect: reset now."""
         self._session.alive = False
-        self._close_all()
+        self._close_tunnels()
+        self._close_sockets()
         self.equipment.reset()
         self._session = self._session.restarted()
         self._record(EventKind.RESTARTED)
@@ -448,7 +480,7 @@ class VirtualModule:
             self._record(EventKind.FELL_ASLEEP)
             closes = self.settings.power.sleep_closes_sockets
             if self._session.sleep_closes_sockets if closes is None else closes:
-                self._close_all()
+                self._close_sockets()
                 self._session.sockets_lost()
             self.equipment.set_processor("deep sleep")
         else:
@@ -462,15 +494,18 @@ class VirtualModule:
             self._restart_lock()
             self._session.woke_up()
 
-    def _close_all(self) -> None:
+    def _close_sockets(self) -> None:
         for socket in sorted(self._open):
-            self.close_socket(socket)
+            if not self.is_tunnel(socket):
+                self.close_socket(socket)
 
     # -- what the equipment reports (Observer) ---------------------------------------------------
 
     def registration_changed(self) -> None:
         """See :class:`~firmware_bridge.virtual.observer.Observer`."""
         self._record(EventKind.REGISTRATION, self.equipment.status)
+        if self.equipment.address is None:
+            self._close_tunnels()
         self._session.registration_changed()
 
     def connection_changed(self, connected: bool) -> None:
@@ -494,7 +529,7 @@ class VirtualModule:
     def datagram_left(self, socket: int, payload: bytes) -> None:
         """See :class:`~firmware_bridge.virtual.observer.Observer`."""
         self._record(EventKind.SENT, len(payload))
-        if self._nat.outbound(socket, self.timers.now):
+        if not self.is_tunnel(socket) and self._nat.outbound(socket, self.timers.now):
             self._actions.append(SocketRebound(at=self.timers.now, socket=socket))
         self._actions.append(DatagramSent(at=self.timers.now, socket=socket, payload=payload))
 

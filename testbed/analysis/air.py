@@ -134,7 +134,8 @@ class AirMeans:
     blocks: tuple[float, float, float]
     """NPUSCH transport blocks at coverage levels 0, 1 and 2."""
     outer_continued_bytes: float
-    """Outer headers, compressed by the network, where contexts live on between connections."""
+    """Outer headers, compressed by the network, where contexts live on between connections; 0 where
+    nothing had any."""
     outer_anew_bytes: float
     """The same where each connection begins a new context."""
 
@@ -155,16 +156,18 @@ class AirTally:
     def __init__(self) -> None:
         self._messages = 0
         self._blocks = [0, 0, 0]
-        self._continued = self._anew = 0
+        self._continued = self._anew = self._with_outer = 0
 
     def add(self, packet_bytes: int, outer: tuple[int, int]) -> None:
         """Take one uplink packet that was sent.
 
         Args:
             packet_bytes: size of the outer IP packet.
-            outer: what `SocketFlow.uplink` says about it.
+            outer: what `SocketFlow.uplink` says about it; ``(0, 0)`` of non-IP data, which have no
+                outer headers and are in no mean of them.
         """
         self._messages += 1
+        self._with_outer += any(outer)
         for level, blocks in enumerate(npusch_blocks(packet_bytes)):
             self._blocks[level] += blocks
         self._continued += outer[0]
@@ -179,6 +182,6 @@ class AirTally:
         return AirMeans(
             messages=number,
             blocks=(zero, one, two),
-            outer_continued_bytes=self._continued / number,
-            outer_anew_bytes=self._anew / number,
+            outer_continued_bytes=self._continued / max(self._with_outer, 1),
+            outer_anew_bytes=self._anew / max(self._with_outer, 1),
         )

@@ -154,6 +154,8 @@ class Reading:
         """Modelled octets of a sent message's outer headers under the network's ROHC."""
         if record.uplink_bytes is None or Stage.AT_WRITTEN not in record.stages_s:
             return None
+        if not record.uplink_bytes.outer_ip:
+            return 0, 0  # non-IP data: there are none
         return self._flows[record.configuration].uplink(
             record.uplink_bytes.total, new_connection=Stage.RRC_CONNECTED in record.stages_s
         )

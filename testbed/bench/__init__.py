@@ -39,7 +39,7 @@ from testbed.bench.description import (
     TrafficDescription,
 )
 from testbed.bench.loading import bench_schema, load_bench, validate_bench
-from testbed.bench.module import ModuleDescription, PowerSavingDescription
+from testbed.bench.module import ModuleDescription, PdpType, PowerSavingDescription
 from testbed.bench.protection import (
     POLICIES,
     EspDescription,
@@ -66,6 +66,7 @@ __all__ = [
     "LifetimeDescription",
     "ModuleDescription",
     "Pace",
+    "PdpType",
     "PowerSavingDescription",
     "RecoveryDescription",
     "RohcDescription",

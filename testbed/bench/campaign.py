@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from testbed.analysis.limits import LimitsDescription
 from testbed.bench.model import Model
-from testbed.bench.module import PowerSavingDescription, ReleaseAssistanceName
+from testbed.bench.module import PdpType, PowerSavingDescription, ReleaseAssistanceName
 
 __all__ = [
     "CONFIGURATION_FACTORS",
@@ -26,7 +26,7 @@ __all__ = [
     "UntilDescription",
 ]
 
-FACTORS = ("payload", "payload_bytes", "release_assistance", "power_saving", "coverage")
+FACTORS = ("payload", "payload_bytes", "release_assistance", "power_saving", "coverage", "pdp_type")
 """Factors beside the matrix, in the order in which a cell's name has them."""
 
 CONFIGURATION_FACTORS = ("configuration", "security", "suite", "compression")
@@ -90,6 +90,9 @@ class FactorsDescription(Model):
     """PSM and eDRX settings by a name of your own; switching is a set-up of the module."""
     coverage: tuple[Literal[0, 1, 2], ...] = ()
     """Coverage enhancement levels; of virtual modules only, a real one's is observed."""
+
+    pdp_type: tuple[PdpType, ...] = ()
+    """IP or non-IP data; switching sets another PDN connection up."""
 
     @model_validator(mode="after")
     def _no_level_twice(self) -> FactorsDescription:

@@ -55,8 +55,8 @@ _NOTES: dict[str, str] = {
         "(RFC 3948 section 3.1.2)."
     ),
     "rohc": (
-        "rohc: nothing is protected; the ROHC packet is the payload of the module's own datagram "
-        "to the HSE's ROHC port."
+        "rohc: nothing is protected; the ROHC packet is all that the module carries to the HSE's "
+        "ROHC port."
     ),
 }
 

@@ -28,7 +28,7 @@ from testbed.bench.aka import AkaDescription, Keys, UsimKind, UsimWay
 from testbed.bench.campaign import CampaignDescription
 from testbed.bench.configuration import DEFAULT_MATRIX, Compression, Configuration, Security
 from testbed.bench.model import Model
-from testbed.bench.module import ModuleDescription
+from testbed.bench.module import ModuleDescription, PdpType
 from testbed.bench.protection import (
     EspDescription,
     LifetimeDescription,
@@ -227,6 +227,12 @@ class RohcDescription(Model):
         )
 
 
+_NON_IP_NOTE = (
+    "non-ip: no IP and no UDP header on the air; the network wraps each packet in UDP towards the "
+    "HSE, behind the air and in no figure (TS 23.401 section 4.3.17.8.3.3.2)."
+)
+
+
 class Bench(Model):
     """A bench and what is run on it."""
 
@@ -303,6 +309,7 @@ class Bench(Model):
                 )
         _ = self.timing
         self._check_aka()
+        self._check_non_ip()
         coverage = self.campaign is not None and self.campaign.factors.coverage
         if coverage and not self.module.is_virtual:
             raise ValueError(
@@ -316,6 +323,36 @@ class Bench(Model):
                 "give its address (hse: address, or --hse HOST:PORT)"
             )
         return self
+
+    @property
+    def pdp_types(self) -> tuple[PdpType, ...]:
+        """What the PDN connections of a run carry, each type once."""
+        factor = () if self.campaign is None else self.campaign.factors.pdp_type
+        return factor or (self.module.pdp_type,)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the run's figures must know, in the order of the matrix."""
+        notes = [one.note for one in self.matrix if one.note is not None]
+        if PdpType.NON_IP in self.pdp_types:
+            notes.append(_NON_IP_NOTE)
+        return tuple(notes)
+
+    def _check_non_ip(self) -> None:
+        module = self.module
+        if PdpType.NON_IP not in self.pdp_types:
+            return
+        if self.esp.keepalive_s is not None:
+            raise ValueError(
+                "esp: keepalive_s with pdp_type: non-ip: there is no NAT between the module and "
+                "the network's tunnel, so nothing has to be kept alive; measure the two in two runs"
+            )
+        for pdp_type in self.pdp_types:
+            if module.apn_of(pdp_type) is None:
+                raise ValueError(
+                    f"pdp_type: {pdp_type.value} needs the access point name that the operator "
+                    "gave for it (module: apn, or non_ip_apn for non-IP data)"
+                )
 
     def _check_aka(self) -> None:
         aka, module = self.aka, self.module

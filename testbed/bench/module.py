@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -9,10 +10,19 @@ from pydantic import Field, model_validator
 from firmware_bridge.virtual import ModuleSettings
 from testbed.bench.model import Model
 
-__all__ = ["ModuleDescription", "PowerSavingDescription", "ReleaseAssistanceName"]
+__all__ = ["ModuleDescription", "PdpType", "PowerSavingDescription", "ReleaseAssistanceName"]
 
 ReleaseAssistanceName = Literal["none", "after-uplink", "after-downlink"]
 """What a message tells the network: nothing, no more data at all, or one answer expected."""
+
+
+class PdpType(StrEnum):
+    """What the PDN connection carries."""
+
+    IP = "ip"
+    """IP packets: the module's UDP socket."""
+    NON_IP = "non-ip"
+    """Non-IP data (NIDD): what we give it, without IP and UDP header on the air."""
 
 
 class PowerSavingDescription(Model):
@@ -39,6 +49,11 @@ class ModuleDescription(Model):
     """Line speed in bit/s; a virtual module ignores it."""
     apn: str | None = Field(default=None, max_length=99)
     """Access point name; none keeps what the module has."""
+    pdp_type: PdpType = PdpType.IP
+    """What the PDN connection carries: ``ip``, or ``non-ip`` data that the network wraps in UDP
+    towards the HSE. See docs/bench.md."""
+    non_ip_apn: str | None = Field(default=None, max_length=99)
+    """Access point name of the non-IP PDN connection; none takes ``apn``."""
     attach_timeout_s: float = Field(default=180.0, gt=0, le=3600)
     """How long the module may take to register, in seconds."""
     power_saving: PowerSavingDescription = PowerSavingDescription()
@@ -57,6 +72,13 @@ class ModuleDescription(Model):
     def is_virtual(self) -> bool:
         """True when the port is a virtual module."""
         return self.port.startswith("virtual:")
+
+    def apn_of(self, pdp_type: PdpType) -> str | None:
+        """The access point name of a PDN connection of this type; none where nothing says it."""
+        own = self.apn
+        if own is None and self.is_virtual:
+            own = (self.virtual or ModuleSettings()).network.apn
+        return (self.non_ip_apn or own) if pdp_type is PdpType.NON_IP else own
 
     @model_validator(mode="after")
     def _port_and_family_agree(self) -> ModuleDescription:

@@ -9,6 +9,8 @@ another configuration    its own session goes on; keys are agreed on once, at it
 another payload          nothing
 release assistance       nothing: each message says it
 power saving             the module asks the network anew: a set-up, written down as such
+PDP type                 another PDN connection is set up, likewise. A session with keys goes on
+                         over it; one without is another one to the HSE, which knows it by address
 coverage                 a virtual module is put elsewhere: written down as a set-up
 =======================  ====================================================================
 """
@@ -22,7 +24,14 @@ from typing import Any
 
 from firmware_bridge import ReleaseAssistance
 from firmware_bridge.virtual import RadioSettings
-from testbed.bench import Bench, BudgetDescription, Configuration, UntilDescription
+from testbed.bench import (
+    Bench,
+    BudgetDescription,
+    Configuration,
+    PdpType,
+    Security,
+    UntilDescription,
+)
 from testbed.campaign.ledger import Ledger, Progress
 from testbed.campaign.observers import InFlight
 from testbed.campaign.payloads import Payloads
@@ -32,6 +41,7 @@ from testbed.campaign.sending import Arm, Sender
 from testbed.campaign.stopping import precise
 from testbed.campaign.upkeep import SETTLE_TIMEOUT_S, Upkeep
 from testbed.results import SetupRecord
+from testbed.ue.carrier import Carrier
 from testbed.ue.session import UeSession
 
 __all__ = ["Execution", "rsrp_of_level"]
@@ -57,6 +67,8 @@ class Execution:
         progress: sees the run go on.
         in_flight: told whose messages pass.
         new_session: makes a configuration's session, with its number among the plan's.
+        new_carrier: makes what carries the packets of the configuration with this number over a
+            PDN connection of this type.
     """
 
     def __init__(
@@ -68,6 +80,7 @@ class Execution:
         progress: Progress,
         in_flight: InFlight,
         new_session: Callable[[Configuration, int], UeSession],
+        new_carrier: Callable[[PdpType, int], Carrier],
     ) -> None:
         self._bench = bench
         self._payloads = payloads
@@ -76,9 +89,10 @@ class Execution:
         self._progress = progress
         self._in_flight = in_flight
         self._new_session = new_session
+        self._new_carrier = new_carrier
         self._sender = Sender(bench, ledger, upkeep, progress, in_flight)
-        self._arms: dict[Configuration, Arm] = {}
-        self._set: dict[str, Any] = {}
+        self._arms: dict[tuple[Configuration, PdpType | None], Arm] = {}
+        self._set: dict[str, Any] = {"pdp_type": bench.module.pdp_type.value}
 
     async def run(self) -> str | None:
         """Send what is left of the plan.
@@ -128,21 +142,24 @@ class Execution:
         await self._upkeep.restore_if_due(None)
         await self._upkeep.radio.settle(SETTLE_TIMEOUT_S)
         await self._set_up(visit)
-        arm = self._arms.get(cell.configuration)
+        keyed = cell.configuration.security is not Security.NONE
+        key = cell.configuration, None if keyed else self._upkeep.pdp_type
+        arm = self._arms.get(key)
+        number = self._payloads.plan.configurations.index(cell.configuration)
         if arm is None:
-            arm = self._new_arm(cell.configuration)
+            arm = self._new_arm(cell.configuration, number)
             self._progress.phase(f"{cell.configuration.name}: opening the session")
+        arm.session.carry_by(self._new_carrier(self._upkeep.pdp_type, number))
         arm.session.release_assistance = self._release_assistance(cell)
         try:
-            if cell.configuration not in self._arms:
-                self._arms[cell.configuration] = arm
+            if key not in self._arms:
+                self._arms[key] = arm
                 await self._sender.open(arm)
             yield arm
         finally:
             await arm.session.close()
 
-    def _new_arm(self, configuration: Configuration) -> Arm:
-        number = self._payloads.plan.configurations.index(configuration)
+    def _new_arm(self, configuration: Configuration, number: int) -> Arm:
         return Arm(
             session=self._new_session(configuration, number),
             recovery=Recovery(self._bench.recovery),
@@ -163,7 +180,7 @@ class Execution:
         wanted = {
             name: level
             for name, level in visit.cell.factors.items()
-            if name in ("power_saving", "coverage") and self._set.get(name) != level
+            if name in ("power_saving", "coverage", "pdp_type") and self._set.get(name) != level
         }
         if not wanted:
             return
@@ -175,6 +192,10 @@ class Execution:
             virtual = self._bench.module.virtual
             radio = RadioSettings() if virtual is None else virtual.radio
             self._upkeep.stand(rsrp_of_level(radio, int(wanted["coverage"])))
+        if "pdp_type" in wanted:
+            self._progress.phase(f"{visit.cell.name}: setting the PDN connection up")
+            await self._upkeep.carry(PdpType(str(wanted["pdp_type"])))
+            self._restored()
         if "power_saving" in wanted:
             self._progress.phase(f"{visit.cell.name}: setting the module up")
             await self._upkeep.save_power(

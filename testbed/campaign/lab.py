@@ -28,7 +28,7 @@ from firmware_bridge.virtual import (
     virtual_module_in_memory,
     virtual_module_on_pty,
 )
-from testbed.bench import Bench, Keys, ModuleDescription, Security
+from testbed.bench import Bench, Keys, ModuleDescription, PdpType, Security
 from testbed.bench.secrets import parse_secret, read_secret_file
 from testbed.bench.subscribers import AkaSubscribers
 from testbed.campaign.currents import CHANGES_PER_MESSAGE
@@ -195,6 +195,8 @@ class ModuleLink:
         self._description = description
         self._on_line = on_line
         self._module: Module | None = None
+        self.pdp_type = description.pdp_type
+        """What the PDN connection carries that the module is attached for, or will be."""
         self.door: Door | None = None
         """The virtual module's; none of a real one."""
 
@@ -213,10 +215,25 @@ class ModuleLink:
         """
         await self.close()
         line = await self._connect()
-        options = ModuleOptions(max_payload=self._description.max_payload)
-        self._module = self._kind(line, options=options)
+        self._module = self._kind(line, options=self._options())
         if self._on_line is not None:
             self._on_line(self._module)
+
+    def _options(self) -> ModuleOptions:
+        return ModuleOptions(
+            max_payload=self._description.max_payload,
+            pdp_type="NONIP" if self.pdp_type is PdpType.NON_IP else "IP",
+        )
+
+    def carry(self, pdp_type: PdpType) -> None:
+        """Ask for such a PDN connection from the next attach on."""
+        self.pdp_type = pdp_type
+        self.module.options = self._options()
+
+    def tunnel_to(self, host: str, port: int) -> None:
+        """Let a virtual module's network carry non-IP data there; an operator's knows its own."""
+        if self.door is not None:
+            self.door.tunnel_to(host, port)
 
     def stand(self, rsrp_dbm: float) -> None:
         """Put a virtual module where its cell is heard so well; a real one stands where it is."""

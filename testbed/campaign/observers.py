@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from esp import keying
+from testbed.bench import PdpType
 from testbed.hse import HsePort, Passage, ServerObserver, Way
 from testbed.results import (
     EspSaTable,
@@ -91,17 +92,21 @@ class WireWatch(WireObserver):
 
     def sent(self, session: UeSession, data: bytes, at: float) -> None:
         """See `WireObserver.sent`."""
-        hse, note = (session.hse.host, session.port), self._in_flight.note
-        source = session.local_address
-        packet = self._capture.ue_packet(data, source, hse, uplink=True, at=at, note=note)
-        self._in_flight.sent.append(len(packet))
+        self._in_flight.sent.append(self._captured(session, data, at, uplink=True))
 
     def received(self, session: UeSession, data: bytes, at: float) -> None:
         """See `WireObserver.received`."""
-        hse, note = (session.hse.host, session.port), self._in_flight.note
-        target = session.local_address
-        packet = self._capture.ue_packet(data, hse, target, uplink=False, at=at, note=note)
-        self._in_flight.received.append(len(packet))
+        self._in_flight.received.append(self._captured(session, data, at, uplink=False))
+
+    def _captured(self, session: UeSession, data: bytes, at: float, *, uplink: bool) -> int:
+        """Write a packet as it is on the UE's side; its octets."""
+        note = self._in_flight.note
+        if session.carrier.pdp_type is PdpType.NON_IP:
+            return len(self._capture.non_ip_packet(data, uplink=uplink, at=at, note=note))
+        ends = [session.local_address, (session.hse.host, session.port)]
+        source, target = ends if uplink else reversed(ends)
+        packet = self._capture.ue_packet(data, source, target, uplink=uplink, at=at, note=note)
+        return len(packet)
 
     def keyed(self, keys: keying.Session) -> None:
         """See `WireObserver.keyed`."""

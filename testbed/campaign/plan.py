@@ -17,14 +17,15 @@ import hashlib
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from testbed.bench import Bench, CampaignDescription, Configuration
+from firmware_bridge import driver
+from testbed.bench import Bench, CampaignDescription, Configuration, Security
 from testbed.bench.campaign import FACTORS
-from testbed.bench.module import PowerSavingDescription
+from testbed.bench.module import PdpType, PowerSavingDescription
 from testbed.errors import UsageError
 
 __all__ = ["Cell", "Excluded", "Plan", "PlannedMessage", "Visit", "plan_campaign", "plan_matrix"]
@@ -46,6 +47,8 @@ class Cell:
     """Name of a setting of PSM and eDRX."""
     coverage: int | None = None
     """Coverage enhancement level of a virtual module."""
+    pdp_type: PdpType | None = None
+    """What the PDN connection carries."""
 
     @property
     def factors(self) -> dict[str, Level]:
@@ -53,6 +56,8 @@ class Cell:
         found = {name: getattr(self, name) for name in FACTORS}
         if self.payload is not None:
             found["payload"] = Path(self.payload).name
+        if self.pdp_type is not None:
+            found["pdp_type"] = self.pdp_type.value
         return {name: level for name, level in found.items() if level is not None}
 
     @property
@@ -210,10 +215,15 @@ def plan_matrix(bench: Bench, messages: int) -> Plan:
     Args:
         bench: the description; of its matrix, each configuration is a cell.
         messages: how many each configuration sends.
+
+    Raises:
+        UsageError: non-IP data can't carry a configuration.
     """
+    cells = tuple(Cell(configuration=one) for one in bench.matrix)
+    _check_non_ip(bench, cells)
     return Plan(
         seed=bench.seed,
-        cells=tuple(Cell(configuration=one) for one in bench.matrix),
+        cells=cells,
         blocks=1,
         warm_up=0,
         messages_per_cell=messages,
@@ -225,7 +235,8 @@ def plan_campaign(bench: Bench, campaign: CampaignDescription) -> Plan:
     """The plan of a campaign.
 
     Raises:
-        UsageError: every cell is excluded, or an exclusion names no cell.
+        UsageError: every cell is excluded, an exclusion names no cell, or non-IP data can't carry
+            a cell.
     """
     factors = campaign.factors
     power_saving: Mapping[str, PowerSavingDescription] = factors.power_saving
@@ -267,6 +278,7 @@ def plan_campaign(bench: Bench, campaign: CampaignDescription) -> Plan:
         raise UsageError(
             "campaign: every cell is excluded", hint="Leave at least one combination to measure."
         )
+    _check_non_ip(bench, cells)
     names = dict.fromkeys(name for cell in cells for name in (cell.configuration.name, cell.name))
     try:
         campaign.limits.check_configurations(tuple(names))
@@ -281,3 +293,44 @@ def plan_campaign(bench: Bench, campaign: CampaignDescription) -> Plan:
         messages_per_cell=campaign.messages_per_cell,
         randomised=True,
     )
+
+
+def _check_non_ip(bench: Bench, cells: Iterable[Cell]) -> None:
+    """See that non-IP data can carry the cells that are to be carried so.
+
+    Raises:
+        UsageError: they can't.
+    """
+    module = bench.module
+    carried = [one for one in cells if (one.pdp_type or module.pdp_type) is PdpType.NON_IP]
+    if not carried:
+        return
+    if "non_ip" not in driver(module.family).operations:
+        raise UsageError(
+            f"pdp_type: non-ip: the driver of {module.family} has no non-IP data",
+            hint="Use pdp_type: ip, or another module; docs/modules.md says what each can do.",
+        )
+    for cell in carried:
+        if cell.configuration.security is Security.ESP_TRANSPORT:
+            raise UsageError(
+                f"{cell.name}: transport mode protects what follows an IP header, and with "
+                "pdp_type: non-ip the module sends none",
+                hint=(
+                    "Leave it out of the matrix, or exclude it: campaign: exclude: "
+                    "[{cells: {security: esp-transport, pdp_type: non-ip}, reason: no IP header}]."
+                ),
+            )
+    ports = {_hse_port(cell.configuration) for cell in carried}
+    if not module.is_virtual and len(ports) > 1:
+        raise UsageError(
+            f"pdp_type: non-ip on a real module: the network's tunnel ends at one port of the HSE, "
+            f"and these configurations need {len(ports)} ({', '.join(sorted(ports))})",
+            hint="Measure configurations with ESP in one run, and those without each in another.",
+        )
+
+
+def _hse_port(configuration: Configuration) -> str:
+    """Which port of the HSE takes a configuration's packets."""
+    if configuration.security is not Security.NONE:
+        return "esp"
+    return "plain" if configuration.name == "none" else "rohc"

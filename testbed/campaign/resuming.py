@@ -92,7 +92,7 @@ def begin_manifest(
         resume: the manifest that is there tells of the parts before.
     """
     timing = bench.timing
-    notes = [*payloads.notes, *(one.note for one in bench.matrix if one.note is not None)]
+    notes = [*payloads.notes, *bench.notes]
     if timing.kind is TimeKind.VIRTUAL:
         notes.append(TEST_KEYS_NOTE)
     notes += aka_notes(bench.keys, bench.aka, made=bench.makes_subscriber)

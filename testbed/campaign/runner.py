@@ -16,7 +16,7 @@ from esp import keying
 from firmware_bridge import Module, ModuleError, UsimRefused, UsimUnreachable
 from firmware_bridge.usim import UsimPath
 from firmware_bridge.virtual import MemoryNetwork
-from testbed.bench import Bench, Configuration, Keys, Security, UsimKind, UsimWay
+from testbed.bench import Bench, Configuration, Keys, PdpType, Security, UsimKind, UsimWay
 from testbed.campaign.currents import CurrentWatch
 from testbed.campaign.execution import Execution
 from testbed.campaign.lab import Hse, ModuleLink, open_hse, open_module, virtual_settings
@@ -41,6 +41,7 @@ from testbed.results import (
 )
 from testbed.results.parquet import write_messages
 from testbed.ue.agreement import usim_failure
+from testbed.ue.carrier import Carrier, NonIpWay, UdpWay
 from testbed.ue.session import KeyingFailed, UeSession
 from testbed.ue.usim import UeUsim
 from testbed.version import __version__
@@ -238,6 +239,7 @@ class _Runner:
                 "answer_timeout_s": bench.answer_timeout_s,
                 "rohc_mode": bench.rohc.mode.value,
                 "rohc_feedback": bench.rohc.feedback.value,
+                **_carrier_settings(bench),
                 **_esp_settings(bench),
                 **_key_settings(bench),
             },
@@ -280,6 +282,14 @@ class _Runner:
             if usim is not None:
                 await self._find_usim(usim, link.module)
 
+            if PdpType.NON_IP in bench.pdp_types:
+                await upkeep.see_non_ip()
+
+            def new_carrier(pdp_type: PdpType, number: int) -> Carrier:
+                if pdp_type is PdpType.NON_IP:
+                    return NonIpWay(link.tunnel_to)
+                return UdpWay(LOCAL_PORTS + number)
+
             def new_session(configuration: Configuration, number: int) -> UeSession:
                 return UeSession(
                     link.module,
@@ -306,6 +316,7 @@ class _Runner:
                 self._progress,
                 self._in_flight,
                 new_session,
+                new_carrier,
             )
             try:
                 with self._current(link):
@@ -362,6 +373,11 @@ class _Runner:
             raise KeyingFailed(record, failure.said, hint=failure.hint) from error
         except ModuleError as error:  # it may come back until keys are due
             self._upkeep.faults.error(error, asyncio.get_running_loop().time())
+
+
+def _carrier_settings(bench: Bench) -> dict[str, Any]:
+    """What carries the packets, unless it is the module's UDP socket; a factor says it per cell."""
+    return {"carrier": "non-ip"} if bench.pdp_types == (PdpType.NON_IP,) else {}
 
 
 def _esp_settings(bench: Bench) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from firmware_bridge import (
     RrcConnected,
     RrcReleased,
 )
-from testbed.bench import Bench, PowerSavingDescription
+from testbed.bench import Bench, PdpType, PowerSavingDescription
 from testbed.campaign.faults import FaultWatch
 from testbed.campaign.lab import ModuleLink
 from testbed.campaign.ledger import Ledger, ModulePhase, Progress
@@ -70,7 +70,7 @@ class Upkeep:
         self.faults = FaultWatch()
         """What went wrong with the module and is not dealt with yet."""
         self.address = ""
-        """The address that the network gave the module."""
+        """The address that the network gave the module; empty where it gives none (non-IP)."""
         self.granted = PowerSaving()
         """The power saving that the network granted it."""
         self._attached = False
@@ -147,6 +147,46 @@ class Upkeep:
             await self.restore_if_due(None)
         await self.radio.settle(SETTLE_TIMEOUT_S)
 
+    async def carry(self, pdp_type: PdpType) -> None:
+        """Set a PDN connection of another type up, and wait until the module is idle again."""
+        self._link.carry(pdp_type)
+        try:
+            await self.module.reset()  # the PDN connection there was ends for all families
+            await self._bring_up()
+        except NotSupported:
+            raise
+        except ModuleError as error:
+            self.faults.error(error, asyncio.get_running_loop().time())
+            if self.faults.fault is None:
+                self.faults.note("refused", asyncio.get_running_loop().time())
+            await self.restore_if_due(None)
+        await self.radio.settle(SETTLE_TIMEOUT_S)
+
+    async def see_non_ip(self) -> None:
+        """See that the module's firmware has non-IP data, before anything is measured.
+
+        Raises:
+            firmware_bridge.NotSupported: it has none.
+        """
+        try:
+            await (await self.module.open_non_ip()).close()
+        except NotSupported:
+            raise
+        except ModuleError as error:  # something else: whoever needs it finds out
+            self.faults.error(error, asyncio.get_running_loop().time())
+
+    @property
+    def pdp_type(self) -> PdpType:
+        """What the module's PDN connection carries."""
+        return self._link.pdp_type
+
+    def _apn(self) -> str | None:
+        """The APN to attach with: named where the PDN connection is not the module's usual one."""
+        description, pdp_type = self._bench.module, self._link.pdp_type
+        if PdpType.NON_IP not in self._bench.pdp_types:
+            return description.apn
+        return description.apn_of(pdp_type)
+
     def stand(self, rsrp_dbm: float) -> None:
         """Put a virtual module where its cell is heard so well."""
         self._link.stand(rsrp_dbm)
@@ -216,9 +256,10 @@ class Upkeep:
         await module.configure_power_saving(self._wanted)
         self._progress.phase("attaching")
         self._phase(ModulePhase.ATTACHING)
-        await module.attach(apn=description.apn, timeout_s=description.attach_timeout_s)
+        await module.attach(apn=self._apn(), timeout_s=description.attach_timeout_s)
         self.granted = await module.power_saving()
-        self.address = await module.address()
+        non_ip = self._link.pdp_type is PdpType.NON_IP
+        self.address = "" if non_ip else await module.address()
         self.faults.attached()
         connected = self.radio.connected
         self._phase(ModulePhase.CONNECTED if connected else ModulePhase.IDLE, attached=True)

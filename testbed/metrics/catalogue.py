@@ -71,7 +71,7 @@ LABELS: Final[dict[str, str]] = {
     "origin": "`real` or `virtual`; never mixed",
     "security": "`none`, `esp-transport` or `esp-tunnel`",
     "compression": "`none` or `rohc`",
-    "carrier": "what carries the packets: `udp`",
+    "carrier": "what carries the packets: `udp`, or `non-ip` data",
     "ecl": "coverage enhancement level `0`, `1`, `2`, or `unknown`",
     "payload": "where the payloads come from",
     "outcome": "`answered`, `lost` (no answer before the time-out) or `failed` (not sent)",

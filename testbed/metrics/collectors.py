@@ -62,6 +62,7 @@ class RunMetrics:
         self._failures = Bounded()
         self._timeout_s = LATENCY_BUCKETS_S[-1]
         self._run = run_labels(RunRecord())
+        self._carriers: dict[str, str] = {}
 
     def observe(self, record: Record | Mapping[str, Any]) -> None:
         """Count one record of the journal.
@@ -130,6 +131,11 @@ class RunMetrics:
 
     def _start(self, record: RunRecord) -> None:
         self._run = run_labels(record)
+        self._carriers = {
+            cell["name"]: _CARRIERS.get(cell["pdp_type"], _UNKNOWN)
+            for cell in record.cells or ()
+            if "pdp_type" in cell
+        }
         timeout_s = record.settings.get("answer_timeout_s")
         if isinstance(timeout_s, int | float):
             self._timeout_s = float(timeout_s)
@@ -156,6 +162,7 @@ class RunMetrics:
         labels = self._run | {
             "security": record.security,
             "compression": record.compression,
+            "carrier": self._carrier(record.cell),
             "ecl": _level(radio.get("ecl")),
         }
         exemplar = {"run": self._run_id, "message": f"{record.configuration}/{record.index}"}
@@ -213,7 +220,7 @@ class RunMetrics:
             )
 
     def _session(self, record: SessionRecord) -> None:
-        labels = self._arm(record.configuration)
+        labels = self._arm(record)
         series = self._series
         if record.failure is None:
             series.add("testbed_sessions_total", labels)
@@ -242,12 +249,10 @@ class RunMetrics:
             ("downlink", record.downlink_bytes),
         ):
             if layers is not None:
-                labels = self._arm(record.configuration) | {"direction": direction}
+                labels = self._arm(record) | {"direction": direction}
                 self._series.add("testbed_feedback_packets_total", labels)
                 self._series.add("testbed_feedback_bytes_total", labels, layers.total)
-        self._extra_energy(
-            "testbed_feedback_energy_joules_total", self._arm(record.configuration), record.energy
-        )
+        self._extra_energy("testbed_feedback_energy_joules_total", self._arm(record), record.energy)
 
     def _extra_energy(
         self, name: str, labels: Mapping[str, str], energy: EnergyRecord | None
@@ -263,17 +268,29 @@ class RunMetrics:
             self._series.observe("testbed_module_recovery_seconds", labels, record.recovered_s)
 
     def _keepalive(self, record: KeepaliveRecord) -> None:
-        labels = self._arm(record.configuration)
+        labels = self._arm(record)
         self._series.add("testbed_keepalive_packets_total", labels)
         self._series.add("testbed_keepalive_bytes_total", labels, record.uplink_bytes.total)
         self._extra_energy("testbed_keepalive_energy_joules_total", labels, record.energy)
 
-    def _arm(self, configuration: str) -> dict[str, str]:
-        """The labels of a configuration, read off its name; its suite is none of them."""
-        if configuration == "rohc":
-            return self._run | {"security": "none", "compression": "rohc"}
-        compression, _, security = configuration.partition("/")[0].rpartition("+")
-        return self._run | {"security": security, "compression": compression or "none"}
+    def _arm(self, record: SessionRecord | FeedbackRecord | KeepaliveRecord) -> dict[str, str]:
+        """The labels of a configuration, read off its name, and its carrier; no suite."""
+        compression, _, security = record.configuration.partition("/")[0].rpartition("+")
+        if record.configuration == "rohc":
+            compression, security = "rohc", "none"
+        return self._run | {
+            "security": security,
+            "compression": compression or "none",
+            "carrier": self._carrier(record.cell),
+        }
+
+    def _carrier(self, cell: str | None) -> str:
+        """What carried a campaign's cell, where that is a factor; else the run's own."""
+        return self._carriers.get(cell or "", self._run["carrier"])
+
+
+_CARRIERS = {"ip": "udp", "non-ip": "non-ip"}
+"""A carrier's label by the type of the PDN connection."""
 
 
 def run_labels(record: RunRecord) -> dict[str, str]:

@@ -187,8 +187,10 @@ def air(rows: tuple[ConfigurationRow, ...]) -> str | None:
     )
     if len(found) > _SHOWN_ARMS:
         blocks += ", ..."
-    return (
-        f"Modelled: of the 28 bytes of outer IP and UDP header the network's own ROHC would leave "
-        f"{kept} on average where contexts live on, {anew} where each connection begins anew. "
-        f"NPUSCH blocks per uplink message at ECL 0 / 1 / 2: {blocks}."
+    outer = (
+        "of the 28 bytes of outer IP and UDP header the network's own ROHC would leave "
+        f"{kept} on average where contexts live on, {anew} where each connection begins anew"
+        if any(means.outer_anew_bytes for _, means in found)
+        else "non-IP data have no outer IP and UDP header that the network could compress"
     )
+    return f"Modelled: {outer}. NPUSCH blocks per uplink message at ECL 0 / 1 / 2: {blocks}."

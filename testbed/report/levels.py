@@ -13,6 +13,7 @@ FACTORS: Final = {
     "release_assistance": "RAI",
     "power_saving": "saving",
     "coverage": "ECL",
+    "pdp_type": "PDP",
 }
 """Short headings of the factors."""
 

@@ -152,6 +152,8 @@ def foot_notes(summary: RunSummary) -> Sequence[str]:
 def _title(summary: RunSummary) -> str:
     run = summary.run
     parts = [part for part in (run.module, run.origin, run.traffic) if part]
+    if run.settings.get("carrier") == "non-ip":
+        parts.append("carrier: non-IP")
     if run.settings.get("keys") == "aka":
         parts.append("soft USIM" if run.settings.get("usim") == "soft" else "keys from AKA")
     if run.time != "real":

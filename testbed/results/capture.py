@@ -5,6 +5,11 @@ writes its own, and the HSE's operating system writes the HSE's. They are recons
 length and checksum right, and each packet's comment says so. Wireshark takes ESP in UDP for what it
 is on port 4500 only, so the HSE's ESP port is written as 4500 whatever it really was, and the real
 one stands in the interface's comment.
+
+Non-IP data have no outer header on the UE's side, and none is invented: those packets stand on an
+interface of their own, added with the first of them, whose link type says nothing of what they
+begin with (ESP, a ROHC packet, a payload, or a key exchange's marker). The HSE's side has them in
+the UDP and IP of the network's tunnel.
 """
 
 from __future__ import annotations
@@ -23,6 +28,7 @@ __all__ = [
     "ESP_IN_UDP_PORT",
     "HELLO",
     "HSE_RECONSTRUCTED",
+    "NON_IP",
     "UE_RECONSTRUCTED",
     "Endpoint",
     "RunCapture",
@@ -32,6 +38,8 @@ ESP_IN_UDP_PORT = 4500
 """Port of UDP-encapsulated ESP (RFC 3948 section 2)."""
 UE_RECONSTRUCTED = "IP and UDP header reconstructed: the module wrote its own"
 """Comment of every packet of the UE's interface."""
+NON_IP = "non-IP data as the module carried it: there is no IP and no UDP header on this side"
+"""Comment of every packet of the UE's interface for non-IP data."""
 HSE_RECONSTRUCTED = "IP and UDP header reconstructed: the HSE's operating system wrote its own"
 """Comment of every packet of the HSE's interface."""
 HELLO = "Key agreement behind the non-ESP marker; it is not IKE, for which Wireshark takes it"
@@ -96,6 +104,7 @@ class RunCapture:
             comment=f"{UE_RECONSTRUCTED}. {real}.",
             link_type=LinkType.RAW,
         )
+        self._non_ip: int | None = None
         self._hse = self._writer.add_interface(
             "hse",
             description="HSE side: the HSE's UDP socket",
@@ -154,6 +163,33 @@ class RunCapture:
         comments = (HSE_RECONSTRUCTED, note)
         return self._write(self._hse, payload, source, destination, uplink, direction, at, comments)
 
+    def non_ip_packet(
+        self, data: bytes, *, uplink: bool, at: float | None = None, note: str = ""
+    ) -> bytes:
+        """Write non-IP data that the module sent (``uplink``) or received, as they are.
+
+        Arguments and result are those of :meth:`ue_packet`.
+        """
+        if self._non_ip is None:
+            self._non_ip = self._writer.add_interface(
+                "ue-non-ip",
+                description="UE side: the module's non-IP PDN connection",
+                comment=f"{NON_IP}. Decode as ESP, or see the HSE's side.",
+                link_type=LinkType.USER0,
+            )
+        direction = Direction.OUTBOUND if uplink else Direction.INBOUND
+        self._writer.write_packet(
+            self._non_ip, data, self._time_ns(at), comments=(NON_IP, note), direction=direction
+        )
+        return data
+
+    def _time_ns(self, at: float | None) -> int:
+        if at is None:
+            if self._clock is None:
+                raise ValueError("a packet needs a time, or the capture a clock")
+            at = self._clock()
+        return max(self._start_ns + round((at - self._start_s) * _NS), 0)
+
     def _write(
         self,
         interface: int,
@@ -165,10 +201,7 @@ class RunCapture:
         at: float | None,
         comments: tuple[str, ...],
     ) -> bytes:
-        if at is None:
-            if self._clock is None:
-                raise ValueError("a packet needs a time, or the capture a clock")
-            at = self._clock()
+        time_ns = self._time_ns(at)
         source_port, destination_port = source[1], destination[1]
         # Only the HSE's own port is renamed: a module's socket may by chance have the same number.
         if (destination_port if uplink else source_port) == self._hse_port:
@@ -179,9 +212,8 @@ class RunCapture:
             if payload.startswith(_NON_ESP_MARKER):
                 comments = (*comments, HELLO)
         packet = build_udp_packet(source[0], destination[0], source_port, destination_port, payload)
-        time_ns = self._start_ns + round((at - self._start_s) * _NS)
         self._writer.write_packet(
-            interface, packet, max(time_ns, 0), comments=comments, direction=direction
+            interface, packet, time_ns, comments=comments, direction=direction
         )
         return packet
 

@@ -59,6 +59,7 @@ _FACTORS = {
     "release_assistance": _TEXT,
     "power_saving": _TEXT,
     "coverage": _WHOLE,
+    "pdp_type": _TEXT,
 }
 
 
@@ -196,8 +197,10 @@ def _modelled(record: MessageRecord, flows: dict[str, SocketFlow]) -> dict[str, 
     if record.uplink_bytes is None or Stage.AT_WRITTEN not in record.stages_s:
         return {}
     size = record.uplink_bytes.total
-    flow = flows.setdefault(record.configuration, SocketFlow())
-    continued, anew = flow.uplink(size, new_connection=Stage.RRC_CONNECTED in record.stages_s)
+    continued = anew = 0
+    if record.uplink_bytes.outer_ip:  # else non-IP data, which have no outer headers
+        flow = flows.setdefault(record.configuration, SocketFlow())
+        continued, anew = flow.uplink(size, new_connection=Stage.RRC_CONNECTED in record.stages_s)
     row: dict[str, Any] = {
         f"modelled_npusch_blocks_ecl{level}": blocks
         for level, blocks in enumerate(npusch_blocks(size))

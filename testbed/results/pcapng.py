@@ -72,6 +72,7 @@ class LinkType(IntEnum):
     """OpenBSD loopback: as NULL, in network byte order."""
     LINUX_SLL = 113
     """Linux "cooked" capture."""
+    USER0 = 147
     IPV4 = 228
     IPV6 = 229
     LINUX_SLL2 = 276

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import esp
 from esp import keying
+from testbed.analysis.bytes import Layer
 from testbed.errors import ExitCode, LabFault, UsageError
-from testbed.packets import IPV4_HEADER_BYTES, UDP_HEADER_BYTES
 from testbed.results.records import SessionRecord
 from testbed.ue.agreement import message_name
 
@@ -83,9 +84,14 @@ class KeyingRefused(KeyingFailed, UsageError):
 
 
 class ExchangedMessages:
-    """The messages of one key exchange, as they go and come."""
+    """The messages of one key exchange, as they go and come.
 
-    def __init__(self) -> None:
+    Args:
+        outer: octets of the headers that the carrier puts around each of them.
+    """
+
+    def __init__(self, outer: Mapping[Layer, int]) -> None:
+        self._outer = outer
         self.attempts = 0
         self.messages: list[dict[str, Any]] = []
         self._answers = 0
@@ -118,8 +124,8 @@ class ExchangedMessages:
         way = "up" if up else "down"
         sizes = [one["bytes"] for one in self.messages if one["way"] == way]
         return {
-            "outer_ip": IPV4_HEADER_BYTES * len(sizes),
-            "outer_udp": UDP_HEADER_BYTES * len(sizes),
+            "outer_ip": self._outer.get(Layer.OUTER_IP, 0) * len(sizes),
+            "outer_udp": self._outer.get(Layer.OUTER_UDP, 0) * len(sizes),
             "marker": _MARKER_BYTES * self._markers[way],
             "key_exchange": sum(sizes),
         }

@@ -13,7 +13,7 @@ layer                     down
 `Compression`             ROHC over the inner headers
 `CompressionInTunnel`     the same, inside ESP
 `Protection`              ESP
-`ModuleDatagrams`         the UDP and IP header that the module writes around it
+`ModuleDatagrams`         the UDP and IP header that the module writes around it, if any
 ========================  =================================================================
 """
 
@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -44,6 +44,7 @@ from testbed.results.records import Stage
 from testbed.traffic.coap import coap_header_bytes
 
 __all__ = [
+    "MODULE_HEADERS",
     "Compression",
     "CompressionInTunnel",
     "FeedbackOnly",
@@ -59,6 +60,11 @@ __all__ = [
 ]
 
 
+MODULE_HEADERS: Mapping[Layer, int] = {
+    Layer.OUTER_UDP: UDP_HEADER_BYTES,
+    Layer.OUTER_IP: IPV4_HEADER_BYTES,
+}
+"""What a module's UDP socket writes around a packet, in octets."""
 SEGMENT_CRC_BYTES = 4
 """What stands behind the last segment of a ROHC packet (RFC 5795 section 5.2.5.2)."""
 
@@ -479,14 +485,20 @@ class Protection(StackLayer):
 
 
 class ModuleDatagrams(StackLayer):
-    """The UDP and IP header that the module itself writes, seen from this side of the line."""
+    """The UDP and IP header that the module itself writes, seen from this side of the line.
+
+    Args:
+        outer: their octets; none of non-IP data.
+    """
 
     name = "module's UDP and IP"
 
+    def __init__(self, outer: Mapping[Layer, int] = MODULE_HEADERS) -> None:
+        self._outer = outer
+
     def down(self, unit: Unit, now: float) -> list[Unit]:
         """Count what the module will add."""
-        unit.counts[Layer.OUTER_UDP] = UDP_HEADER_BYTES
-        unit.counts[Layer.OUTER_IP] = IPV4_HEADER_BYTES
+        unit.counts |= self._outer
         return [unit]
 
     def up(self, unit: Unit, now: float) -> None:

@@ -237,7 +237,7 @@ async def _send(session: UeSession, exchange: Exchange) -> list[SendReceipt]:
             room = session.stack.largest_payload(unit, session.max_payload)
             raise UsageError(
                 f"message {exchange.message.index} has {len(exchange.message.payload)} octets, "
-                f"{len(unit.data)} as {session.configuration.name}; the module's socket takes "
+                f"{len(unit.data)} as {session.configuration.name}; {session.carrier.title} takes "
                 f"{session.max_payload}",
                 hint=(
                     f"At most {room} octets of payload fit here: choose another configuration, "

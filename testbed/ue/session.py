@@ -36,6 +36,7 @@ from testbed.ue.agreement import (
     Outgoing,
     UsimFailed,
 )
+from testbed.ue.carrier import Carrier, UdpWay
 from testbed.ue.exchanged import (
     ExchangedMessages,
     KeyingFailed,
@@ -143,6 +144,8 @@ class UeSession:
         self.port = hse.port_for(configuration)
         self.local_address = (module_address, local_port)
         """The module's own address and port, before any NAT."""
+        self.carrier: Carrier = UdpWay(local_port)
+        """What carries its packets; see `carry_by`."""
         self.reopened = 0
         """How often the socket had to be opened again, since the module lost it."""
         self._module = module
@@ -313,21 +316,32 @@ class UeSession:
         """Go on with a module that came back, perhaps behind another driver.
 
         Keys live on this side of it and stay in use. Without security another address begins new
-        ROHC contexts.
+        ROHC contexts, and so does a new PDN connection without IP.
 
         Returns:
             Whether new keys are due, because the module has another address than the one that
             stands inside ESP.
         """
         self._module = module
-        if module_address == self.local_address[0]:
-            return False
-        self.local_address = (module_address, self.local_address[1])
+        before = self.local_address[0]
+        moved = bool(module_address) and module_address != before
+        if moved:
+            self.local_address = (module_address, self.local_address[1])
         if self.configuration.security is not Security.NONE:
-            return True
-        if self._stack is not None:
+            return moved and bool(before)
+        if self._stack is not None and (moved or not self.carrier.address_per_socket):
             self._stack = self._new_stack(None)
         return False
+
+    def carry_by(self, carrier: Carrier) -> None:
+        """Go over another carrier from the next opening on; keys and contexts inside ESP stay.
+
+        The HSE learns of it as of any other address, from the first packet. Without security the
+        address is all that the HSE knows a UE by: use another session for another carrier.
+        """
+        self.carrier = carrier
+        if self._stack is not None:
+            self._stack = self._stack.carried(carrier.outer)
 
     async def close(self) -> None:
         """Close the socket, as far as the module still does such things; keys and contexts stay.
@@ -345,11 +359,12 @@ class UeSession:
         if self._socket is not None:
             self.reopened += 1
             await self._socket.close()
-        if self._stack is not None and self.configuration.name == "rohc":
+        moved = self.carrier.address_per_socket
+        if moved and self._stack is not None and self.configuration.name == "rohc":
             # A new socket is a new address behind the NAT, and without security the address
             # is all that names this UE's contexts: begin anew, with IR packets.
             self._stack = self._new_stack(None)
-        self._socket = await self._module.open_udp(self.hse.host, self.port, self.local_address[1])
+        self._socket = await self.carrier.open(self._module, self.hse.host, self.port)
         return self._socket
 
     def _new_stack(self, keys: keying.Session | None) -> UeStack:
@@ -362,6 +377,7 @@ class UeSession:
             self._lifetime,
             self._associations,
             self._random,
+            outer=self.carrier.outer,
         )
 
     async def _agree(self, reason: str | None) -> tuple[keying.Session, SessionRecord]:
@@ -377,7 +393,7 @@ class UeSession:
         # To find the way to the USIM is no part of the exchange, unless it ends there.
         trace = self.agreement = KeyingTrace(submitted_at=loop.time() if not refused else begun)
         trace.mark(Stage.SUBMITTED, trace.submitted_at)
-        tally = ExchangedMessages()
+        tally = ExchangedMessages(self.carrier.outer)
 
         def record(until: float, failure: str | None = None) -> SessionRecord:
             aka = exchange.kind is keying.KeyAgreement.AKA

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import esp
@@ -14,6 +14,7 @@ from testbed.bench import Compression as CompressionKind
 from testbed.bench import Configuration, Security
 from testbed.compression import FeedbackWay, RohcSettings
 from testbed.ue.layers import (
+    MODULE_HEADERS,
     Compression,
     CompressionInTunnel,
     InnerDatagrams,
@@ -53,6 +54,10 @@ class UeStack:
         for layer in reversed(self.layers):
             layer.up(unit, now)
         return unit
+
+    def carried(self, outer: Mapping[Layer, int]) -> UeStack:
+        """The same layers, with other headers of the carrier's around each packet."""
+        return UeStack((*self.layers[:-1], ModuleDatagrams(outer)))
 
     @property
     def protection(self) -> Protection | None:
@@ -108,6 +113,8 @@ def build_stack(
     lifetime: esp.Lifetime | None = None,
     associations: EspSettings | None = None,
     random: Callable[[int], bytes] = os.urandom,
+    *,
+    outer: Mapping[Layer, int] = MODULE_HEADERS,
 ) -> UeStack:
     """The layers of a configuration.
 
@@ -120,6 +127,7 @@ def build_stack(
         lifetime: limits on the session's associations.
         associations: their replay window and padding.
         random: source of the IVs that must be unpredictable (AES-CBC).
+        outer: octets of the headers that the carrier puts around each packet.
 
     Raises:
         ValueError: ESP without keys.
@@ -152,5 +160,5 @@ def build_stack(
                 CompressionInTunnel(tunnel, *ends, piggyback=piggyback, icv_bytes=settings.icv_size)
             )
         layers.append(Protection(outbound, inbound, keys.suite, associations))
-    layers.append(ModuleDatagrams())
+    layers.append(ModuleDatagrams(outer))
     return UeStack(tuple(layers))

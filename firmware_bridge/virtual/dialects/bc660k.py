@@ -101,7 +101,7 @@ def _extended_quality(session: Quectel, arguments: Arguments) -> Answer:
 
 
 def _contexts(session: Quectel, _: Arguments) -> Answer:
-    address = session.module.equipment.address
+    address = session.address
     kind, apn = session.context
     shown = f',"{address}"' if address else ""
     return Answer(lines=(f'+CGDCONT: 0,"{kind}","{apn.upper()}"{shown}',))
@@ -294,8 +294,8 @@ class Bc660k(Quectel):
         super().registration_changed()
         if self.circuit_reports:
             self.unsolicited(f"+CREG: {self.circuit_status}")
-        if registered and not self._was_registered:
-            self.unsolicited(f"+IP: {self.module.equipment.address}")
+        if registered and not self._was_registered and self.address is not None:
+            self.unsolicited(f"+IP: {self.address}")
         self._was_registered = registered
 
     @property

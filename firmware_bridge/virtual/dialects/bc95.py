@@ -162,8 +162,17 @@ def _define_context(session: Neul, arguments: Arguments) -> Answer:
     kind = arguments.string(1, default="IP").upper()
     if kind not in ("IP", "IPV6", "IPV4V6", "NONIP"):
         raise BadArgument("no such PDP type")
-    session.contexts[cid] = kind
+    session.contexts[cid] = kind, arguments.string(2, default="")
     return Answer()
+
+
+def _contexts(session: Neul, _: Arguments) -> Answer:
+    """The one that the module attached with, and those that were defined."""
+    shown = dict(session.contexts)
+    if session.module.equipment.address is not None:
+        shown.setdefault(0, ("IP", session.settings.network.apn))
+    told = (f'+CGDCONT:{cid},"{kind}","{apn}"' for cid, (kind, apn) in sorted(shown.items()))
+    return Answer(lines=tuple(told))
 
 
 def _heard(session: Neul) -> bool:
@@ -444,6 +453,7 @@ TABLE: Table[Neul] = {
     "+CGDCONT": Command(
         source="log bc68; manual 2.16",
         test='+CGDCONT:(0-10),("IP","IPV6","IPV4V6","NONIP")',
+        read=_contexts,
         set=_define_context,
     ),
     "+CSODCP": Command(

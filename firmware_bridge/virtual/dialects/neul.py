@@ -123,8 +123,8 @@ class Neul(NonIpSession):
         self.active_time = "00000101"
         self.edrx_mode = 0
         self.edrx_cycle = "0010"
-        self.contexts: dict[int, str] = {}
-        """PDP type by context, as CGDCONT defined it."""
+        self.contexts: dict[int, tuple[str, str]] = {}
+        """PDP type and APN by context, as CGDCONT defined it."""
         self.sockets: dict[int, NeulSocket] = {}
         """By number."""
 
@@ -188,7 +188,7 @@ class Neul(NonIpSession):
 
     def non_ip_context(self) -> int:
         """The first context that was defined without IP."""
-        found = [cid for cid, kind in self.contexts.items() if kind == "NONIP"]
+        found = [cid for cid, (kind, _) in self.contexts.items() if kind == "NONIP"]
         return found[0] if found else super().non_ip_context()
 
     def registration(self, reports: int) -> str:
@@ -260,4 +260,3 @@ class Neul(NonIpSession):
     def sockets_lost(self) -> None:
         """Deep sleep or a reset took them."""
         self.sockets.clear()
-        self.non_ip_path = None

@@ -23,8 +23,8 @@ class NonIpSession(SimAccessSession):
     """How +CRTDCP is written: ``{cid}``, ``{length}`` and ``{data}`` are filled in."""
     non_ip_reports = 0
     """CRTDCP <reporting>."""
-    non_ip_path: int | None = None
-    """The module's number for the tunnel, once there is one."""
+    without_ip = False
+    """The default context was set up without IP: there is nothing that a UDP socket could use."""
 
     def non_ip_context(self) -> int:
         """The context that carries packets without IP.
@@ -36,13 +36,15 @@ class NonIpSession(SimAccessSession):
 
     def non_ip_arrived(self, handle: int, payload: bytes) -> bool:
         """Report a packet when wanted; False when ``handle`` is not the tunnel."""
-        if handle != self.non_ip_path:
+        if not self.module.is_tunnel(handle):
             return False
+        try:
+            cid = self.non_ip_context()
+        except CommandFailed:
+            return True  # the context was defined anew meanwhile, with IP
         if self.non_ip_reports:
             self.unsolicited(
-                self.non_ip_form.format(
-                    cid=self.non_ip_context(), length=len(payload), data=payload.hex().upper()
-                )
+                self.non_ip_form.format(cid=cid, length=len(payload), data=payload.hex().upper())
             )
         return True
 
@@ -67,12 +69,10 @@ def send(session: NonIpSession, arguments: Arguments) -> Answer:
     arguments.integer(4, 0, 1, default=0)
     if len(payload) != length:
         raise BadArgument("not as long as it says")
-    far_end = session.settings.network.non_ip_far_end
-    if cid != session.non_ip_context() or far_end is None:
+    if cid != session.non_ip_context() or not session.module.equipment.registered:
         raise CommandFailed(_NOT_ALLOWED)
-    if session.non_ip_path is None:
-        session.non_ip_path = session.module.open_socket(*far_end, 0)
+    tunnel = session.module.tunnel()
     # No IP and no UDP header on the air: that is the point of it.
-    if not session.module.equipment.send(session.non_ip_path, payload, 0, release):
+    if tunnel is None or not session.module.equipment.send(tunnel, payload, 0, release):
         raise CommandFailed(_NOT_ALLOWED)
     return Answer()

@@ -102,6 +102,7 @@ class Quectel(QuectelSockets):
         self.storage = storage or self.fresh_storage()
         self.firmware = module.settings.firmware or self.default_firmware
         self.context = (self.storage.pdp_type, self.storage.apn or module.settings.network.apn)
+        self.without_ip = self.context[0] == "NONIP"
         self.functionality = 1
         self.registration_reports = 0
         self.registration_told = ""
@@ -166,7 +167,12 @@ class Quectel(QuectelSockets):
 
     def non_ip_context(self) -> int:
         """The default context, if it was set up without IP at the start."""
-        return self.context_id if self.context[0] == "NONIP" else super().non_ip_context()
+        return self.context_id if self.without_ip else super().non_ip_context()
+
+    @property
+    def address(self) -> str | None:
+        """The address of the default context, once there is one: without IP it has none."""
+        return None if self.without_ip else self.module.equipment.address
 
     def when_registered(self, answer: Callable[[Answer], None]) -> None:
         """Answer OK once registered, an error once refused or after the manual's longest time."""

@@ -221,16 +221,16 @@ def address(session: Quectel, arguments: Arguments) -> Answer:
     arguments.at_most(1)
     if arguments.given(0):
         arguments.integer(0, session.context_id, session.context_id)
-    address = session.module.equipment.address
+    address = session.address
     return Answer(lines=(f'+CGPADDR: {session.context_id},"{address}"',) if address else ())
 
 
 def contexts(session: Quectel, _: Arguments) -> Answer:
     """``AT+CGDCONT?``."""
-    address = session.module.equipment.address
-    if address is None:
+    if session.module.equipment.address is None:
         return Answer()
     kind, apn = session.context
+    address = session.address or ""
     return Answer(lines=(f'+CGDCONT: 1,"{kind}","{apn}","{address}",0,0,0,,,,0,,0,,0,0',))
 
 

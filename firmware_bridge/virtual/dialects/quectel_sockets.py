@@ -51,6 +51,7 @@ BUFFER = 4096
 _PARAMETERS_INVALID = 552
 _NOT_SUPPORTED = 555
 _DNS_FAILED = 565
+_NO_CONTEXT = 561
 _IN_USE = 563
 _SEND_OK_S = 0.050  # renode: SEND OK 50 ms after OK
 _CLOSE_OK_S = 0.050  # log 917: CLOSE OK 50 ms after OK
@@ -123,7 +124,6 @@ class QuectelSockets(NonIpSession):
     def sockets_lost(self) -> None:
         """Deep sleep or a reset took them; nothing is said."""
         self.sockets.clear()
-        self.non_ip_path = None
 
     def datagram_arrived(self, handle: int, payload: bytes) -> None:
         """Push it, or buffer it and say so."""
@@ -176,6 +176,8 @@ def open_socket(session: QuectelSockets, arguments: Arguments) -> Answer:
     port = arguments.integer(4, 1, 65535)
     local_port = arguments.integer(5, 0, 65535, default=0)
     direct = arguments.integer(6, 0 if session.buffer_mode else 1, 1, default=1) == 1
+    if session.without_ip:
+        raise CommandFailed(_NO_CONTEXT)
     if connect_id in session.sockets or connect_id in session.opening:
         raise CommandFailed(_IN_USE)
     if service not in ("UDP", "TCP"):

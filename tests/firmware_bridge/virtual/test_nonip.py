@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from firmware_bridge.virtual import ConnectionState, ModuleSettings, SocketOpened
+from firmware_bridge.virtual import ConnectionState, ModuleSettings, SocketClosed, SocketOpened
+from firmware_bridge.virtual.radio import Activity
 
 Hands = Callable[..., Any]
 OK = b"\r\nOK\r\n"
@@ -75,18 +76,22 @@ def test_without_ip_headers_the_air_carries_less(hand: Hands, steady: ModuleSett
             ),
         ),
     )
-    bench, context = prepared(hand, quiet, "bc660k")
-    before = bench.module.equipment.seconds  # transmitting time is what blocks take
-    from firmware_bridge.virtual.radio import Activity
 
-    def cost(command: str) -> float:
-        start = before(Activity.TRANSMITTING)
+    def cost(bench: Any, command: str) -> float:
+        def spent() -> float:  # transmitting time is what blocks take
+            return float(bench.module.equipment.seconds(Activity.TRANSMITTING))
+
+        start = spent()
         bench.ask(command, 60)
-        return float(before(Activity.TRANSMITTING) - start)
+        return spent() - start
 
+    bench = hand(quiet, family="bc660k")
+    bench.wait(40)
     bench.ask('AT+QIOPEN=0,0,"UDP","192.0.2.1",5683')
-    with_headers = min(cost("AT+QISEND=0,40," + "x" * 40) for _ in range(3))
-    without = min(cost(f'AT+CSODCP={context},40,"' + "78" * 40 + '"') for _ in range(3))
+    with_headers = min(cost(bench, "AT+QISEND=0,40," + "x" * 40) for _ in range(3))
+    bench, context = prepared(hand, quiet, "bc660k")
+    assert bench.ask('AT+QIOPEN=0,0,"UDP","192.0.2.1",5683') == ERROR  # there is no IP
+    without = min(cost(bench, f'AT+CSODCP={context},40,"' + "78" * 40 + '"') for _ in range(3))
     # ECL 1: 82 bytes and header in 872 bits (10 units), 54 and header in 504 (6 units) of 64 ms.
     assert with_headers - without == pytest.approx(4 * 0.064, abs=0.02)
 
@@ -111,3 +116,55 @@ def test_a_context_with_ip_carries_none(hand: Hands, steady: ModuleSettings, fam
     for context in (0, 1):
         assert bench.ask(f'AT+CSODCP={context},1,"31"') == ERROR
     assert b"CRTDCP" in bench.ask("AT+CRTDCP?")
+
+
+def test_the_air_carries_less_down_too(
+    hand: Hands, steady: ModuleSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, context = prepared(hand, steady, "bc95")
+    equipment = bench.module.equipment
+    sizes: list[int] = []
+    carry = equipment._downlink
+    monkeypatch.setattr(
+        equipment, "_downlink", lambda size, done: (sizes.append(size), carry(size, done))
+    )
+    bench.ask(f'AT+CSODCP={context},1,"31"', 5)
+    socket = bench.actions[-1].socket
+    bench.module.datagram(socket, bytes(40), bench.now)
+    bench.wait(5)
+    equipment.without_ip.clear()
+    bench.module.datagram(socket, bytes(40), bench.now)
+    bench.wait(5)
+    assert sizes == [40, 68]
+
+
+def test_a_tunnel_outlives_a_nat_and_deep_sleep_and_ends_with_the_attach(
+    hand: Hands, steady: ModuleSettings
+) -> None:
+    impatient = replace(steady, network=replace(steady.network, nat_timeout_s=5.0))
+    bench, context = prepared(hand, impatient, "bc660k")
+    command = f'AT+CSODCP={context},1,"31",1'
+    bench.ask("AT+CRTDCP=1")
+    assert bench.ask(command, 5) == OK
+    (opened,) = (one for one in bench.actions if isinstance(one, SocketOpened))
+    bench.wait(60)
+    bench.module.datagram(opened.socket, b"\x0a", bench.now)
+    assert b"+CRTDCP" in bench.wait(30)
+    bench.module._close_sockets()  # what deep sleep does
+    assert bench.ask(command, 5) == OK
+    assert sum(isinstance(one, SocketOpened) for one in bench.actions) == 1
+    assert bench.ask("AT+CGATT=0", 30) == OK
+    assert any(isinstance(one, SocketClosed) for one in bench.actions)
+    assert bench.ask(command, 5) == ERROR
+
+
+def test_each_far_end_has_a_tunnel_of_its_own(hand: Hands, steady: ModuleSettings) -> None:
+    bench, context = prepared(hand, steady, "bc66")
+    sockets = []
+    for port in (6000, 6001, 6000):
+        bench.module.tunnel_to("192.0.2.9", port, bench.now)
+        assert bench.ask(f'AT+CSODCP={context},1,"31",1', 5) == OK
+        sockets.append(bench.actions[-1].socket)
+    assert sockets[0] == sockets[2] != sockets[1]
+    opened = [one for one in bench.actions if isinstance(one, SocketOpened)]
+    assert [(one.address, one.port) for one in opened] == [("192.0.2.9", 6000), ("192.0.2.9", 6001)]
