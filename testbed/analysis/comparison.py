@@ -304,7 +304,7 @@ def _notes(first: Measurements, second: Measurements, changed: Collection[str]) 
     ]
     if unsaid:
         yield f"Not known of both, so not compared: {', '.join(unsaid)}."
-    for name in ("release_assistance", "answer_timeout_s", "traffic", "meter"):
+    for name in ("release_assistance", "answer_timeout_s", "traffic", "carrier", "meter"):
         one, other = getattr(first.conditions, name), getattr(second.conditions, name)
         if one != other:
             yield f"Differs as well: {name.replace('_', ' ')}, {one} and {other}."

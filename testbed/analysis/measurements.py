@@ -177,6 +177,8 @@ class Conditions:
     """How long was waited for an answer."""
     traffic: str | None = None
     """Where the payloads came from."""
+    carrier: str = "udp"
+    """What carried the packets, where it is no factor: ``udp`` or ``non-ip``."""
 
     def to_json(self) -> dict[str, Any]:
         """All fields by name."""
@@ -402,6 +404,7 @@ def _conditions(run: Mapping[str, Any], manifest: Mapping[str, Any]) -> Conditio
         release_assistance=settings.get("release_assistance"),
         answer_timeout_s=settings.get("answer_timeout_s"),
         traffic=run.get("traffic"),
+        carrier=settings.get("carrier", "udp"),
     )
 
 

@@ -316,8 +316,9 @@ def _check_non_ip(bench: Bench, cells: Iterable[Cell]) -> None:
                 f"{cell.name}: transport mode protects what follows an IP header, and with "
                 "pdp_type: non-ip the module sends none",
                 hint=(
-                    "Leave it out of the matrix, or exclude it: campaign: exclude: "
-                    "[{cells: {security: esp-transport, pdp_type: non-ip}, reason: no IP header}]."
+                    "Leave it out of the matrix; beside pdp_type: ip exclude it: "
+                    "campaign: exclude: [{cells: {security: esp-transport, pdp_type: non-ip}, "
+                    "reason: no IP header}]."
                 ),
             )
     ports = {_hse_port(cell.configuration) for cell in carried}

@@ -151,7 +151,8 @@ class Upkeep:
         """Set a PDN connection of another type up, and wait until the module is idle again."""
         self._link.carry(pdp_type)
         try:
-            await self.module.reset()  # the PDN connection there was ends for all families
+            await self.module.reset()  # the PDN connection there was ends, whatever the family
+            self.radio.forget()
             await self._bring_up()
         except NotSupported:
             raise

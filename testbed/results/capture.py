@@ -174,7 +174,7 @@ class RunCapture:
             self._non_ip = self._writer.add_interface(
                 "ue-non-ip",
                 description="UE side: the module's non-IP PDN connection",
-                comment=f"{NON_IP}. Decode as ESP, or see the HSE's side.",
+                comment=f"{NON_IP}. With security they are ESP; see also the HSE's side.",
                 link_type=LinkType.USER0,
             )
         direction = Direction.OUTBOUND if uplink else Direction.INBOUND
