@@ -154,6 +154,9 @@ async def managed(door: PtyDoor, folder: Path, plugin: str) -> AsyncIterator[Man
         await manager.start(
             stack,
             "socat",
+            # ModemManager opens its port anew between probing and enabling: what joined the first
+            # one must not linger and take answers from the second.
+            *("-t", "0"),
             f"ABSTRACT-LISTEN:abstract\\:{name},fork",
             f"OPEN:{door.path},raw,echo=0",
         )
