@@ -23,8 +23,6 @@ from types import TracebackType
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-import aiohttp
-
 from esp.aka import (
     AuthenticationVector,
     ReadyVectors,
@@ -121,6 +119,8 @@ class HttpVectorSource:
         timeout_s: float = 5.0,
         max_bytes: int = 16384,
     ) -> None:
+        import aiohttp  # slow to import; most commands ask no service for vectors
+
         self._url = _checked(url).rstrip("/")
         self._used = used if used is not None else UsedVectors()
         self._max_bytes = max_bytes
@@ -206,6 +206,8 @@ class HttpVectorSource:
 
     async def _post(self, what: str, body: dict[str, Any]) -> tuple[int, bytes]:
         """Status and body of the answer; raises NoVector when there is none."""
+        import aiohttp
+
         try:
             async with self._session.post(
                 f"{self._url}/{what}", json=body, allow_redirects=False

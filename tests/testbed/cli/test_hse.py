@@ -49,7 +49,6 @@ def test_several_ues_run_against_one_hse_at_once(start: Start, tmp_path: Path) -
             f"identity: {name}\n"
             "matrix: [none, rohc, esp-transport, esp-tunnel, rohc+esp-tunnel]\n"
             "traffic: {messages: 4}\n"
-            "time_scale: 50\n"
         )
         runs.append(start("run", "--bench", bench.name, "--json", "--runs", f"runs-{name}"))
     for run in runs:
