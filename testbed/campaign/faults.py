@@ -14,8 +14,9 @@ name                  what was noticed
 ====================  ===========================================================================
 
 Several may show at once (a module that vanishes was rebooted, too): the one that stands highest in
-this table is kept. A flood that goes on is the same one, and noted once. A module that is on its
-way to the network has not lost it: that is noted only once `attached` was said.
+this table is kept. The banner of a module that is plugged in again is no other fault. A flood that
+goes on is the same one, and noted once. A module that is on its way to the network has not lost it:
+that is noted only once `attached` was said.
 """
 
 from __future__ import annotations
@@ -160,6 +161,11 @@ class FaultWatch:
             self.fault = fault
         elif FAULTS.index(fault) < FAULTS.index(self.fault):
             self.fault = fault
+
+    def plugged_in(self) -> None:
+        """The module answers on a line that was opened again: its boot belongs to the loss."""
+        if self.fault == "rebooted":
+            self.fault = None
 
     def attached(self) -> None:
         """The module is attached, and heard: only what broke that off once more remains."""

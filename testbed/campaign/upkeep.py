@@ -248,11 +248,13 @@ class Upkeep:
             self.faults.error(error, asyncio.get_running_loop().time())
             return None
 
-    async def _bring_up(self) -> None:
-        """Start the module, ask for power saving, and attach."""
+    async def _bring_up(self, *, plugged_in: bool = False) -> None:
+        """Start the module, perhaps just plugged in, ask for power saving, and attach."""
         module = self.module
         self._phase(ModulePhase.STARTING)
         await module.start()
+        if plugged_in:
+            self.faults.plugged_in()
         description = self._bench.module
         await module.configure_power_saving(self._wanted)
         self._progress.phase("attaching")
@@ -269,7 +271,7 @@ class Upkeep:
         """Open the line again if it was lost; start and attach the module."""
         if fault == "line-lost":
             await self._link.open()
-        await self._bring_up()
+        await self._bring_up(plugged_in=fault == "line-lost")
 
     async def _ask_for_sim(self) -> None:
         """Not each module tells that its SIM is out: some only that they have no network."""

@@ -125,6 +125,19 @@ def test_the_gravest_fault_is_kept_with_the_time_of_the_first() -> None:
     assert watch.fault is None
 
 
+def test_the_boot_of_a_module_that_is_plugged_in_again_is_no_other_fault() -> None:
+    watch = FaultWatch()
+    watch.note("rebooted", 1.0)
+    watch.plugged_in()
+    assert watch.fault is None
+    watch.note("rebooted", 2.0)  # later: one that nobody had asked for
+    watch.attached()
+    assert (watch.fault, watch.since) == ("rebooted", 2.0)
+    watch.note("line-lost", 3.0)
+    watch.plugged_in()
+    assert watch.fault == "line-lost"
+
+
 def test_senseless_lines_are_a_flood_only_when_they_are_many_between_two_messages() -> None:
     watch = FaultWatch()
     for _ in range(2):
