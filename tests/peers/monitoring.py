@@ -287,6 +287,21 @@ class Bench:
             said.append(self.log(f"suite-{number}"))
         return said
 
+    def scraped(self) -> None:
+        """Wait until Prometheus has come to every target, and to the gateway after the suite.
+
+        It takes targets from files once in five seconds: the suite may be over sooner.
+        """
+
+        def seen() -> bool:
+            targets = self.api("targets")["activeTargets"]
+            return len(targets) == len(RUNS) + 2 and all(
+                target["health"] != "unknown" for target in targets
+            )
+
+        wait_until(seen, "Prometheus has come to every target")
+        wait_until(lambda: self.values("testbed_suite_grade"), "what the suite pushed is scraped")
+
     def _suite_run(self) -> Path:
         (run,) = (self.folder / "runs-suite").iterdir()
         return run

@@ -56,6 +56,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         watched.disturb()
         said = watched.suite()
         assert "warning" not in "".join(said)
+        watched.scraped()
         yield watched
 
 
