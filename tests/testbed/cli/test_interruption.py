@@ -104,7 +104,7 @@ def test_no_key_salt_and_iv_repeats_over_runs_with_one_secret_file_and_a_kill(
     runs = tmp_path / "runs"
     options = ("run", "--bench", str(bench), "--runs", str(runs))
     killed = start(*options, "-n", "5000", "-c", "esp-tunnel")
-    first = wait_for_messages(runs, 10, killed)
+    first = wait_for_messages(runs, 15, killed)  # an answer or two may be lost on a busy machine
     killed.kill()
     killed.wait(timeout=30)
     for _ in range(2):
