@@ -24,7 +24,7 @@ from pathlib import Path
 
 from testbed import clock
 from testbed.bench import Bench, validate_bench
-from testbed.campaign import Progress, run_bench
+from testbed.campaign import Payloads, Progress, run_bench
 from testbed.results import (
     JournalReader,
     MessageRecord,
@@ -77,10 +77,11 @@ def campaign(
 ) -> tuple[float, float, Blocks]:
     """Run it; module seconds, wall seconds, marks."""
     blocks = Blocks(len(messages))
+    payloads = Payloads.of(bench, messages, "thermostat")
 
     async def main() -> float:
         blocks.mark()
-        await run_bench(bench, messages, directory, traffic="thermostat", progress=blocks)
+        await run_bench(bench, payloads, directory, progress=blocks)
         return asyncio.get_running_loop().time()
 
     started = time.perf_counter()
