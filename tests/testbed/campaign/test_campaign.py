@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import shutil
 from collections.abc import Callable
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from testbed.campaign.ledger import Ledger, Progress
 from testbed.cli import main
@@ -28,27 +26,6 @@ FACTORS = {
     "power_saving": {"psm": {"psm": True}, "edrx": {"psm": False, "edrx_cycle_s": 20.48}},
 }
 MATRIX = ["none", "rohc", "esp-tunnel", "rohc+esp-tunnel"]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a campaign in this process, or go on with one."""
-    monkeypatch.chdir(tmp_path)
-    numbers = itertools.count()
-
-    def go(*options: str, code: int = 0, **description: Any) -> RunDirectory:
-        if description:
-            path = tmp_path / f"bench-{next(numbers)}.yaml"
-            path.write_text(yaml.safe_dump(description), encoding="utf-8")
-            options = ("--bench", str(path), *options)
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(["run", "--json", *options])
-        out, err = capsys.readouterr()
-        assert (ended.value.code or 0) == code, err
-        return RunDirectory.open(json.loads(out)["directory"])
-
-    return go
 
 
 def records(run: RunDirectory, kind: str = "message") -> list[dict[str, Any]]:

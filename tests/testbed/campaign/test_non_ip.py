@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -30,27 +29,6 @@ OUTER = 28
 """IPv4 and UDP header that a module's UDP socket writes."""
 
 Run = Callable[..., RunDirectory]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a bench in this process, or go on with one."""
-    monkeypatch.chdir(tmp_path)
-    numbers = itertools.count()
-
-    def go(*options: str, code: int = 0, **description: Any) -> RunDirectory:
-        if description:
-            path = tmp_path / f"bench-{next(numbers)}.yaml"
-            path.write_text(yaml.safe_dump(description), encoding="utf-8")
-            options = ("--bench", str(path), *options)
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(["run", "--json", *options])
-        out, err = capsys.readouterr()
-        assert (ended.value.code or 0) == code, err
-        return RunDirectory.open(json.loads(out)["directory"])
-
-    return go
 
 
 def module(family: str = "bc660k", **more: Any) -> dict[str, Any]:
